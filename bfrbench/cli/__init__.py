@@ -1,0 +1,83 @@
+"""The command line: one file a command, imported when it is called.
+
+This module is the table of commands and the door where errors become a sentence and an exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import cyclopts
+
+import bfrbench
+from bfrbench import progress
+from bfrbench.errors import EXIT_INTERRUPTED, BfrbenchError
+
+COMMANDS = {
+    # name: (where, what it does)
+    "demo": ("demo:demo", "Show what works here, on this machine, now."),
+    "plugins": ("plugins:app", "List plugins, check a restorer, start a new plugin."),
+}
+"""Every command: the module and object under bfrbench.cli, and its line in --help."""
+
+app = cyclopts.App(
+    name="bfrbench",
+    help="The benchmark toolkit for blind face restoration.",
+    version=bfrbench.__version__,
+    help_format="markdown",
+    result_action="return_value",
+    default_parameter=cyclopts.Parameter(negative=()),
+)
+for _name, (_target, _help) in COMMANDS.items():
+    app.command(f"bfrbench.cli.{_target}", name=_name, help=_help)
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, cyclopts.Parameter(show=False, allow_leading_hyphen=True)],
+    quiet: Annotated[bool, cyclopts.Parameter(name=["--quiet", "-q"])] = False,
+    verbose: Annotated[bool, cyclopts.Parameter(name=["--verbose", "-v"])] = False,
+) -> int | None:
+    """Run a command.
+
+    Parameters
+    ----------
+    quiet
+        Print results and errors only: no progress.
+    verbose
+        Show the traceback of every error.
+    """
+    if quiet:
+        os.environ[progress.QUIET] = "1"
+    if verbose:
+        os.environ["BFRBENCH_VERBOSE"] = "1"
+    result = app(tokens, exit_on_error=False, print_error=False)
+    return result if isinstance(result, int) else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code."""
+    from bfrbench.cli import outcome
+
+    try:
+        return (
+            app.meta(
+                list(arguments) if arguments is not None else None, exit_on_error=False, print_error=False
+            )
+            or 0
+        )
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except cyclopts.CycloptsError as error:
+        return outcome.usage(error)
+    except BfrbenchError as error:
+        return outcome.failed(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return outcome.crashed(error)

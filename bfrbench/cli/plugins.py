@@ -1,0 +1,5 @@
+"""`bfrbench plugins`."""
+
+import cyclopts
+
+app = cyclopts.App(name="plugins")

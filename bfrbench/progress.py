@@ -1,0 +1,115 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, nothing when the user asked for quiet."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TextIO, TypeVar
+
+T = TypeVar("T")
+QUIET = "BFRBENCH_QUIET"
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def quiet() -> bool:
+    return os.environ.get(QUIET, "") not in ("", "0")
+
+
+class Progress:
+    """Counts what is done of `total`, with a rate and the time left, on stderr.
+
+    >>> with Progress("restoring", total=3, unit="image") as progress:
+    ...     progress.advance(3)
+    """
+
+    def __init__(
+        self, what: str, *, total: int | None, unit: str = "image", stream: TextIO | None = None
+    ) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.done = 0
+        self._stream = stream or sys.stderr
+        self._bar = None if quiet() else _bar(what, total, unit, self._stream)
+        self._started = self._said = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        self._started = self._said = time.monotonic()
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+        elif kind is None and self.done and not quiet():
+            self._say()
+
+    def advance(self, count: int = 1) -> None:
+        self.done += count
+        now = time.monotonic()
+        if self._bar:
+            self._bar.advance(self._bar.task_ids[0], count)
+        elif not quiet() and now - self._said >= _SECONDS_BETWEEN_LINES:
+            self._said = now
+            self._say()
+
+    def _say(self) -> None:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        rate = self.done / seconds
+        of = f"/{self.total}" if self.total is not None else ""
+        left = (
+            f", {_clock((self.total - self.done) / rate)} left"
+            if self.total and self.done < self.total
+            else ""
+        )
+        print(f"{self.what}: {self.done}{of} {self.unit}s, {rate:.1f}/s{left}", file=self._stream, flush=True)
+
+
+def track(items: Iterable[T], what: str, *, total: int | None = None, unit: str = "image") -> Iterator[T]:
+    """Yield the items and show how far it is."""
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    with Progress(what, total=total, unit=unit) as progress:
+        for item in items:
+            yield item
+            progress.advance()
+
+
+def _bar(what: str, total: int | None, unit: str, stream: TextIO):  # type: ignore[no-untyped-def]
+    if not stream.isatty():
+        return None
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task):  # type: ignore[no-untyped-def]
+            return Text(f"{task.speed or 0:.1f} {unit}s/s")
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=Console(file=stream), transient=False)
+    bar.add_task(what, total=total)
+    return bar
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

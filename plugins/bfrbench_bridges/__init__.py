@@ -1,0 +1,1 @@
+"""Bridges to restorers that live elsewhere: finished folders, other programs, spandrel checkpoints, ONNX files."""

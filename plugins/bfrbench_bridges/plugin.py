@@ -1,0 +1,1 @@
+"""The plugin of the bridges: what it offers, as data."""

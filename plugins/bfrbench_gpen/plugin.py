@@ -1,0 +1,1 @@
+"""The plugin of GPEN: what it offers, as data."""

@@ -1,0 +1,1 @@
+"""The plugin of MMRB-StyleGAN2: what it offers, as data."""
