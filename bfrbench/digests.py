@@ -25,9 +25,7 @@ def of_file(path: Path) -> Digest:
 
 def canonical_json(data: Any) -> bytes:
     """One spelling of plain data: sorted keys, no spaces, UTF-8; NaN and infinities are refused."""
-    return json.dumps(
-        data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def of_data(data: Any) -> Digest:

@@ -76,9 +76,7 @@ class PluginHost:
         if installed:
             self._load_installed()
         for name, module in (modules or {}).items():
-            self._add(
-                Plugin(name, getattr(module, "__name__", repr(module)), "", ""), lambda module=module: module
-            )
+            self._add(Plugin(name, getattr(module, "__name__", repr(module)), "", ""), lambda module=module: module)
 
     @property
     def faults(self) -> list[Fault]:
@@ -116,9 +114,7 @@ class PluginHost:
             if not self._implements(plugin, hook):
                 continue
             others = [
-                other.module
-                for other in self.plugins.values()
-                if other is not plugin and other.module is not None
+                other.module for other in self.plugins.values() if other is not plugin and other.module is not None
             ]
             caller = self._manager.subset_hook_caller(hook, others)
             try:
@@ -126,18 +122,12 @@ class PluginHost:
             except Exception as error:
                 self._blame(plugin, hook, f"{type(error).__name__}: {error}")
                 continue
-            answers.append(
-                (plugin.name, answer if hook in _FIRST_RESULT else (answer[0] if answer else None))
-            )
+            answers.append((plugin.name, answer if hook in _FIRST_RESULT else (answer[0] if answer else None)))
         return answers
 
     def _load_installed(self) -> None:
         chosen = os.environ.get("BFRBENCH_PLUGINS")
-        wanted = (
-            None
-            if chosen is None
-            else {name.strip() for name in chosen.split(",") if name.strip()} | {BUILTIN}
-        )
+        wanted = None if chosen is None else {name.strip() for name in chosen.split(",") if name.strip()} | {BUILTIN}
         found = sorted(entry_points(group=PROJECT), key=lambda point: (point.name != BUILTIN, point.name))
         if wanted is not None and (absent := wanted - {point.name for point in found}):
             raise UnknownName("plugin", sorted(absent)[0], [point.name for point in found])
@@ -188,9 +178,7 @@ class PluginHost:
     def _accept(self, kind: str, plugin: Plugin, offered: Any) -> None:
         hook, wanted, offers = f"{_PREFIX}{kind}", _KINDS[kind], self._offers[kind]
         if not isinstance(offered, (list, tuple)):
-            self._blame(
-                plugin, hook, f"returned {type(offered).__name__} instead of a list of {wanted.__name__}"
-            )
+            self._blame(plugin, hook, f"returned {type(offered).__name__} instead of a list of {wanted.__name__}")
             return
         for spec in offered:
             if not isinstance(spec, wanted):
@@ -214,9 +202,7 @@ class PluginHost:
         unknown = UnknownName(noun, name, offers)
         broken = sorted(plugin.name for plugin in self.plugins.values() if plugin.faults)
         if broken:
-            unknown.remedy += (
-                f" (broken plugins may have offered it: {', '.join(broken)}; see 'bfrbench plugins list')"
-            )
+            unknown.remedy += f" (broken plugins may have offered it: {', '.join(broken)}; see 'bfrbench plugins list')"
         raise unknown
 
 

@@ -25,9 +25,7 @@ class Progress:
     ...     progress.advance(3)
     """
 
-    def __init__(
-        self, what: str, *, total: int | None, unit: str = "image", stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, what: str, *, total: int | None, unit: str = "image", stream: TextIO | None = None) -> None:
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
         self._stream = stream or sys.stderr
@@ -61,11 +59,7 @@ class Progress:
         seconds = max(time.monotonic() - self._started, 1e-9)
         rate = self.done / seconds
         of = f"/{self.total}" if self.total is not None else ""
-        left = (
-            f", {_clock((self.total - self.done) / rate)} left"
-            if self.total and self.done < self.total
-            else ""
-        )
+        left = f", {_clock((self.total - self.done) / rate)} left" if self.total and self.done < self.total else ""
         print(f"{self.what}: {self.done}{of} {self.unit}s, {rate:.1f}/s{left}", file=self._stream, flush=True)
 
 

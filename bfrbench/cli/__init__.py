@@ -63,12 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from bfrbench.cli import outcome
 
     try:
-        return (
-            app.meta(
-                list(arguments) if arguments is not None else None, exit_on_error=False, print_error=False
-            )
-            or 0
-        )
+        return app.meta(list(arguments) if arguments is not None else None, exit_on_error=False, print_error=False) or 0
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -28,9 +28,7 @@ class Oracle:
 
     def restore(self, batch: Batch) -> Tensor:
         if batch.gt is None:
-            raise UsageError(
-                "the oracle has no ground truth to give here", "leave it out where a set has none"
-            )
+            raise UsageError("the oracle has no ground truth to give here", "leave it out where a set has none")
         return batch.gt.clone()
 
 

@@ -52,9 +52,7 @@ class LoadedRestorer:
         from bfrbench.imaging.resize import resize_batch
 
         if batch.gt is not None and not self.spec.sees_ground_truth:
-            raise UsageError(
-                f"{self.ref} was given the ground truth", "this is a fault of the caller: leave gt out"
-            )
+            raise UsageError(f"{self.ref} was given the ground truth", "this is a fault of the caller: leave gt out")
         height, width = batch.lq.shape[-2:]
         inner = batch
         if self.spec.size is not None and (height, width) != (self.spec.size, self.spec.size):
@@ -76,14 +74,10 @@ class LoadedRestorer:
         import torch
 
         if not isinstance(out, torch.Tensor):
-            raise RestorerError(
-                f"{self.ref} returned {type(out).__name__}, not a tensor", "return float32 N×3×H×W"
-            )
+            raise RestorerError(f"{self.ref} returned {type(out).__name__}, not a tensor", "return float32 N×3×H×W")
         if out.shape != batch.lq.shape:
             problem = f"{self.ref} returned shape {tuple(out.shape)} for {tuple(batch.lq.shape)}"
-            raise RestorerError(
-                problem, "return one restored image of the same size for each image of the batch"
-            )
+            raise RestorerError(problem, "return one restored image of the same size for each image of the batch")
         if not out.is_floating_point():
             raise RestorerError(f"{self.ref} returned {out.dtype}", "return float32 in [0, 1]")
 
@@ -107,9 +101,7 @@ def load_restorer(
     name, argument = split_ref(ref)
     if weights is not None:
         if argument is not None:
-            raise UsageError(
-                f"{ref!r} already names its weights and weights={weights!r} too", "give one of them"
-            )
+            raise UsageError(f"{ref!r} already names its weights and weights={weights!r} too", "give one of them")
         argument = str(weights)
     owned = (host or PluginHost()).restorer(name)
     context = RestorerContext(owned.spec, argument, device, precision, options)
