@@ -1,4 +1,4 @@
-"""Configuration as frozen pydantic models read from TOML, with errors that name the file, the key and what is allowed."""
+"""Configuration: frozen pydantic models read from TOML, with errors that name file, key and what is allowed."""
 
 from __future__ import annotations
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
-from typing import TextIO, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import Task
 
 T = TypeVar("T")
 QUIET = "BFRBENCH_QUIET"
@@ -65,7 +69,7 @@ class Progress:
 
 def track(items: Iterable[T], what: str, *, total: int | None = None, unit: str = "image") -> Iterator[T]:
     """Yield the items and show how far it is."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with Progress(what, total=total, unit=unit) as progress:
         for item in items:
@@ -73,32 +77,25 @@ def track(items: Iterable[T], what: str, *, total: int | None = None, unit: str 
             progress.advance()
 
 
-def _bar(what: str, total: int | None, unit: str, stream: TextIO):  # type: ignore[no-untyped-def]
+def _bar(what: str, total: int | None, unit: str, stream: TextIO) -> RichProgress | None:
     if not stream.isatty():
         return None
+    from rich import progress as columns
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
     from rich.text import Text
 
-    class Rate(ProgressColumn):
-        def render(self, task):  # type: ignore[no-untyped-def]
+    class Rate(columns.ProgressColumn):
+        def render(self, task: Task) -> Text:
             return Text(f"{task.speed or 0:.1f} {unit}s/s")
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+    bar = columns.Progress(
+        columns.TextColumn("{task.description}"),
+        columns.BarColumn(),
+        columns.MofNCompleteColumn(),
         Rate(),
-        TimeRemainingColumn(),
+        columns.TimeRemainingColumn(),
+        console=Console(file=stream),
     )
-    bar = Progress(*columns, console=Console(file=stream), transient=False)
     bar.add_task(what, total=total)
     return bar
 

@@ -68,12 +68,17 @@ class RestorerSpec(Spec):
         super().__post_init__()
         if not self.licence.strip():
             raise ValueError(f"restorer {self.id!r} must declare a licence")
-        if isinstance(self.trained_on, str):
+        if not _is_tuple(self.trained_on):
             raise ValueError(f"trained_on of {self.id!r} must be a tuple of data set ids, not one string")
         if self.size is not None and self.size < 1:
             raise ValueError(f"size of {self.id!r} must be a positive number of pixels")
         if self.argument != "none" and not self.argument_help:
             raise ValueError(f"{self.id!r} takes an argument: say what it is in argument_help")
+
+
+def _is_tuple(value: object) -> bool:
+    """A plugin author writes `("ffhq")` sooner or later, which is no tuple; type checkers are not always there."""
+    return isinstance(value, tuple)
 
 
 @dataclass(frozen=True, kw_only=True)
