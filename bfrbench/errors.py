@@ -7,7 +7,9 @@
     ├── PluginError                    2   a broken plugin, met when it is used
     ├── InputError                     2   an image, an archive or a data set that cannot be used
     ├── WeightsError                   2   a weight file that is missing, altered or unsafe
+    ├── OutputError                    2   a file or folder that cannot be written: a full disk, a read-only place
     ├── RestorerError                  2   a restorer that failed; in a run it fails images, not the run
+    │   └── BadShape                   2   it answered with another shape or type than it was asked for
     ├── RegressionFound                1   the gate's verdict
     ├── NotComparable                  3   two results that rest on different choices
     └── TooLittleMeasured              4   nothing, or too little, to say anything
@@ -70,8 +72,16 @@ class WeightsError(BfrbenchError):
     """A weight file that is missing, altered or unsafe."""
 
 
+class OutputError(BfrbenchError):
+    """A file or folder that cannot be written: a full disk, a read-only place."""
+
+
 class RestorerError(BfrbenchError):
     """A restorer that failed; in a run it fails images, not the run."""
+
+
+class BadShape(RestorerError):
+    """A restorer's answer has another shape or type than it was asked for."""
 
 
 class RegressionFound(BfrbenchError):

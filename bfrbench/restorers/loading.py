@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bfrbench.contracts import Batch, Ref, Restorer
-from bfrbench.errors import BfrbenchError, PluginError, RestorerError, UnknownName, UsageError
+from bfrbench.errors import BadShape, BfrbenchError, PluginError, UnknownName, UsageError
 from bfrbench.plugins import PluginHost
 from bfrbench.specs import Precision, RestorerSpec
 
@@ -74,12 +74,12 @@ class LoadedRestorer:
         import torch
 
         if not isinstance(out, torch.Tensor):
-            raise RestorerError(f"{self.ref} returned {type(out).__name__}, not a tensor", "return float32 N×3×H×W")
+            raise BadShape(f"{self.ref} returned {type(out).__name__}, not a tensor", "return float32 N×3×H×W")
         if out.shape != batch.lq.shape:
             problem = f"{self.ref} returned shape {tuple(out.shape)} for {tuple(batch.lq.shape)}"
-            raise RestorerError(problem, "return one restored image of the same size for each image of the batch")
+            raise BadShape(problem, "return one restored image of the same size for each image of the batch")
         if not out.is_floating_point():
-            raise RestorerError(f"{self.ref} returned {out.dtype}", "return float32 in [0, 1]")
+            raise BadShape(f"{self.ref} returned {out.dtype}", "return float32 in [0, 1]")
 
 
 def split_ref(ref: Ref) -> tuple[str, str | None]:
