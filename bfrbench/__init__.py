@@ -33,6 +33,8 @@ _HOMES = {
     "InputError": "bfrbench.errors",
     "WeightsError": "bfrbench.errors",
     "RestorerError": "bfrbench.errors",
+    "BadShape": "bfrbench.errors",
+    "OutputError": "bfrbench.errors",
     "RegressionFound": "bfrbench.errors",
     "NotComparable": "bfrbench.errors",
     "TooLittleMeasured": "bfrbench.errors",

@@ -22,7 +22,7 @@ from bfrbench.specs import DatasetSpec, DegradationSpec, MetricSpec, RestorerSpe
 S = TypeVar("S", bound=Spec)
 BUILTIN = "builtin"
 _PREFIX = "bfrbench_"
-_KINDS: dict[str, type[Spec]] = {
+KINDS: dict[str, type[Spec]] = {
     "restorers": RestorerSpec,
     "datasets": DatasetSpec,
     "degradations": DegradationSpec,
@@ -72,7 +72,6 @@ class PluginHost:
         self._manager.add_hookspecs(Hooks)
         self.plugins: dict[str, Plugin] = {}
         self._offers: dict[str, dict[str, Owned[Any]]] = {}
-        self._clashes: dict[str, dict[str, list[str]]] = {}
         if installed:
             self._load_installed()
         for name, module in (modules or {}).items():
@@ -81,24 +80,24 @@ class PluginHost:
     @property
     def faults(self) -> list[Fault]:
         """Every fault, of loading and of every hook that returns specs."""
-        for kind in _KINDS:
-            self._collect(kind)
+        for kind in KINDS:
+            self.offers(kind)
         return [fault for plugin in self.plugins.values() for fault in plugin.faults]
 
     def restorers(self) -> dict[str, Owned[RestorerSpec]]:
-        return self._collect("restorers")
+        return self.offers("restorers")
 
     def datasets(self) -> dict[str, Owned[DatasetSpec]]:
-        return self._collect("datasets")
+        return self.offers("datasets")
 
     def degradations(self) -> dict[str, Owned[DegradationSpec]]:
-        return self._collect("degradations")
+        return self.offers("degradations")
 
     def metrics(self) -> dict[str, Owned[MetricSpec]]:
-        return self._collect("metrics")
+        return self.offers("metrics")
 
     def training_recipes(self) -> dict[str, Owned[TrainingRecipeSpec]]:
-        return self._collect("training_recipes")
+        return self.offers("training_recipes")
 
     def restorer(self, name: str) -> Owned[RestorerSpec]:
         """The restorer of that id, or the error that says why there is none."""
@@ -168,15 +167,16 @@ class PluginHost:
         if fault not in plugin.faults:
             plugin.faults.append(fault)
 
-    def _collect(self, kind: str) -> dict[str, Owned[Any]]:
+    def offers(self, kind: str) -> dict[str, Owned[Any]]:
+        """Everything of one kind, by id, with its owner."""
         if kind not in self._offers:
-            self._offers[kind], self._clashes[kind] = {}, {}
+            self._offers[kind] = {}
             for name, offered in self.call(f"{_PREFIX}{kind}"):
                 self._accept(kind, self.plugins[name], offered)
         return self._offers[kind]
 
     def _accept(self, kind: str, plugin: Plugin, offered: Any) -> None:
-        hook, wanted, offers = f"{_PREFIX}{kind}", _KINDS[kind], self._offers[kind]
+        hook, wanted, offers = f"{_PREFIX}{kind}", KINDS[kind], self._offers[kind]
         if not isinstance(offered, (list, tuple)):
             self._blame(plugin, hook, f"returned {type(offered).__name__} instead of a list of {wanted.__name__}")
             return
@@ -189,7 +189,7 @@ class PluginHost:
                 offers[spec.id] = Owned(spec, plugin.name)
 
     def _find(self, kind: str, noun: str, name: str) -> Owned[Any]:
-        offers = self._collect(kind)
+        offers = self.offers(kind)
         if name in offers:
             return offers[name]
         for plugin in self.plugins.values():

@@ -29,6 +29,7 @@ app = cyclopts.App(
     version=bfrbench.__version__,
     help_format="markdown",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
     default_parameter=cyclopts.Parameter(negative=()),
 )
 for _name, (_target, _help) in COMMANDS.items():
@@ -54,8 +55,25 @@ def _launch(
         os.environ[progress.QUIET] = "1"
     if verbose:
         os.environ["BFRBENCH_VERBOSE"] = "1"
+    if tokens and not tokens[0].startswith("-") and tokens[0] not in COMMANDS:
+        _add_plugin_commands()
     result = app(tokens, exit_on_error=False, print_error=False)
     return result if isinstance(result, int) else None
+
+
+def _add_plugin_commands() -> None:
+    """Commands of plugins are looked for only when a word is none of ours, so that --help loads no plugin."""
+    from bfrbench.plugins import PluginHost
+
+    for plugin, commands in PluginHost().call("bfrbench_commands"):
+        for command in commands:
+            if command.name[0] in COMMANDS:
+                print(
+                    f"bfrbench: plugin {plugin} offers a command named {command.name[0]}, which is ours",
+                    file=sys.stderr,
+                )
+            else:
+                app.command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -201,8 +201,8 @@ def _restore(case: Case, batch: Batch) -> Tensor:
 
 
 def _pick(batch: Batch, indices: list[int]) -> Batch:
-    ids, seeds = (tuple(values[i] for i in indices) for values in (batch.ids, batch.seeds))
     gt = None if batch.gt is None else batch.gt[indices]
+    ids, seeds = tuple(batch.ids[i] for i in indices), tuple(batch.seeds[i] for i in indices)
     return replace(batch, ids=ids, lq=batch.lq[indices], seeds=seeds, gt=gt)
 
 
