@@ -1,7 +1,8 @@
 """Find, isolate, list and blame plugins.
 
-Each entry point is loaded on its own and each hook is called one plugin at a time, so every fault has an
-owner and harms nobody else. A faulty plugin is listed with its reason; using what it offers is exit 2.
+Each entry point is loaded on its own and each plugin has a pluggy manager of its own, so every fault and every
+name clash has an owner and harms nobody else. A faulty plugin is listed with its reason; using what it offers
+is exit 2.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Plugin:
     target: str
     distribution: str
     version: str
-    module: Any = None
+    manager: pluggy.PluginManager | None = None
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -68,8 +69,6 @@ class PluginHost:
     """
 
     def __init__(self, modules: Mapping[str, Any] | None = None, *, installed: bool = True) -> None:
-        self._manager = pluggy.PluginManager(PROJECT)
-        self._manager.add_hookspecs(Hooks)
         self.plugins: dict[str, Plugin] = {}
         self._offers: dict[str, dict[str, Owned[Any]]] = {}
         if installed:
@@ -110,18 +109,15 @@ class PluginHost:
         """Call a hook plugin by plugin; a plugin that raises gets a fault, the others their answer."""
         answers = []
         for plugin in list(self.plugins.values()):
-            if not self._implements(plugin, hook):
+            caller = getattr(plugin.manager.hook, hook) if plugin.manager else None
+            if caller is None or not caller.get_hookimpls():
                 continue
-            others = [
-                other.module for other in self.plugins.values() if other is not plugin and other.module is not None
-            ]
-            caller = self._manager.subset_hook_caller(hook, others)
             try:
                 answer = caller(**arguments)
             except Exception as error:
-                self._blame(plugin, hook, f"{type(error).__name__}: {error}")
+                self._blame(plugin, hook, _reason(error))
                 continue
-            answers.append((plugin.name, answer if hook in _FIRST_RESULT else (answer[0] if answer else None)))
+            answers.append((plugin.name, answer[0] if isinstance(answer, list) and answer else answer))
         return answers
 
     def _load_installed(self) -> None:
@@ -147,20 +143,14 @@ class PluginHost:
             problems = _misspelt(module)
             if problems:
                 raise PluginError("; ".join(problems), "see docs/plugins.md for the hooks")
-            self._manager.register(module, name=plugin.name)
-            plugin.module = module
+            manager = pluggy.PluginManager(PROJECT)
+            manager.add_hookspecs(Hooks)
+            manager.register(module, name=plugin.name)
+            plugin.manager = manager
         except pluggy.PluginValidationError as error:
-            self._unregister(plugin.name)
             self._blame(plugin, "load", " ".join(str(error).split()))
         except (Exception, SystemExit) as error:
             self._blame(plugin, "load", error.problem if isinstance(error, PluginError) else _reason(error))
-
-    def _unregister(self, name: str) -> None:
-        if self._manager.has_plugin(name):
-            self._manager.unregister(name=name)
-
-    def _implements(self, plugin: Plugin, hook: str) -> bool:
-        return plugin.module is not None and hasattr(plugin.module, hook)
 
     def _blame(self, plugin: Plugin, where: str, reason: str) -> None:
         fault = Fault(plugin.name, where, reason)
@@ -204,9 +194,6 @@ class PluginHost:
         if broken:
             unknown.remedy += f" (broken plugins may have offered it: {', '.join(broken)}; see 'bfrbench plugins list')"
         raise unknown
-
-
-_FIRST_RESULT = frozenset({"bfrbench_resolve_weights"})
 
 
 def _describe(point: EntryPoint) -> Plugin:

@@ -32,6 +32,7 @@ app = cyclopts.App(
     suppress_keyboard_interrupt=False,
     default_parameter=cyclopts.Parameter(negative=()),
 )
+app.meta.suppress_keyboard_interrupt = False  # main() turns it into exit 130
 for _name, (_target, _help) in COMMANDS.items():
     app.command(f"bfrbench.cli.{_target}", name=_name, help=_help)
 

@@ -167,7 +167,7 @@ def state_round_trip(case: Case) -> None:
     import torch
     from safetensors.torch import load, save
 
-    first = _module(case.make())
+    first = _module(case.restorer)
     saved = save({name: value.contiguous().clone() for name, value in first.state_dict().items()})
     other = case.make()
     with torch.no_grad():

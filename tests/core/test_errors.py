@@ -10,7 +10,9 @@ from bfrbench import errors
 
 
 def every_error() -> list[type[errors.BfrbenchError]]:
-    return [thing for _, thing in inspect.getmembers(errors, inspect.isclass) if issubclass(thing, errors.BfrbenchError)]
+    return [
+        thing for _, thing in inspect.getmembers(errors, inspect.isclass) if issubclass(thing, errors.BfrbenchError)
+    ]
 
 
 def test_the_docstring_draws_every_error_with_its_exit_code() -> None:
