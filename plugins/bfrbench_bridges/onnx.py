@@ -87,8 +87,6 @@ def _conventions(path: Path, options: dict[str, Any]) -> Conventions:
     if "range" not in merged:
         problem = f"the value range of {path} is not known"
         raise UsageError(problem, f'say range="0..1", "-1..1" or "0..255" as an option or in {sidecar.name}')
-    if isinstance(merged.get("size"), str):
-        merged["size"] = int(merged["size"])
     return parse(merged, Conventions, where=f"the conventions of {path}")
 
 

@@ -70,10 +70,13 @@ class Spandrel:
 def _load(path: Path) -> ImageModelDescriptor[nn.Module]:
     import spandrel
 
-    from bfrbench.weights import load_state_dict
+    from bfrbench.weights.reading import read_safetensors, read_torch
 
+    tree = read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
+    if not isinstance(tree, dict):
+        raise WeightsError(f"{path} holds a {type(tree).__name__}", "give a file of named tensors")
     try:
-        model = spandrel.ModelLoader().load_from_state_dict(_unwrap(load_state_dict(path)))
+        model = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(tree))
     except spandrel.UnsupportedModelError as error:
         raise WeightsError(f"{path} is of no architecture that spandrel knows", "see spandrel's list") from error
     except (KeyError, RuntimeError) as error:
@@ -82,13 +85,6 @@ def _load(path: Path) -> ImageModelDescriptor[nn.Module]:
     if not isinstance(model, spandrel.ImageModelDescriptor):
         raise UsageError(f"{path} is a {type(model).__name__}", "give a network from image to image")
     return model
-
-
-def _unwrap(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names inside the wrappers that training code leaves around: `module.` before each."""
-    if all(name.startswith("module.") for name in state):
-        return {name.removeprefix("module."): value for name, value in state.items()}
-    return state
 
 
 def _working_size(model: ImageModelDescriptor[nn.Module], chosen: object) -> int | None:
