@@ -23,7 +23,7 @@ def quiet() -> bool:
 
 
 class Progress:
-    """Counts what is done of `total`, with a rate and the time left, on stderr.
+    """Counts what is done of `total`, with a rate and the time left, on stderr; the unit "byte" is shown in MB.
 
     >>> with Progress("restoring", total=3, unit="image") as progress:
     ...     progress.advance(3)
@@ -62,9 +62,13 @@ class Progress:
     def _say(self) -> None:
         seconds = max(time.monotonic() - self._started, 1e-9)
         rate = self.done / seconds
-        of = f"/{self.total}" if self.total is not None else ""
+        of = f"/{self._shown(self.total)}" if self.total is not None else ""
         left = f", {_clock((self.total - self.done) / rate)} left" if self.total and self.done < self.total else ""
-        print(f"{self.what}: {self.done}{of} {self.unit}s, {rate:.1f}/s{left}", file=self._stream, flush=True)
+        units, speed = ("MB", f"{rate / 1e6:.1f} MB/s") if self.unit == "byte" else (f"{self.unit}s", f"{rate:.1f}/s")
+        print(f"{self.what}: {self._shown(self.done)}{of} {units}, {speed}{left}", file=self._stream, flush=True)
+
+    def _shown(self, count: int) -> str:
+        return f"{count / 1e6:.1f}" if self.unit == "byte" else str(count)
 
 
 def track(items: Iterable[T], what: str, *, total: int | None = None, unit: str = "image") -> Iterator[T]:
@@ -88,11 +92,11 @@ def _bar(what: str, total: int | None, unit: str, stream: TextIO) -> RichProgres
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed or 0:.1f} {unit}s/s")
 
+    counted = (columns.MofNCompleteColumn(), Rate())
     bar = columns.Progress(
         columns.TextColumn("{task.description}"),
         columns.BarColumn(),
-        columns.MofNCompleteColumn(),
-        Rate(),
+        *((columns.DownloadColumn(), columns.TransferSpeedColumn()) if unit == "byte" else counted),
         columns.TimeRemainingColumn(),
         console=Console(file=stream),
     )

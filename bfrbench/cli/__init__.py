@@ -20,6 +20,7 @@ COMMANDS = {
     # name: (where, what it does)
     "demo": ("demo:demo", "Show what works here, on this machine, now."),
     "plugins": ("plugins:app", "List plugins, check a restorer, start a new plugin."),
+    "weights": ("weights:app", "List, fetch, add and verify weight files."),
 }
 """Every command: the module and object under bfrbench.cli, and its line in --help."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from bfrbench import atomic
 from bfrbench.errors import WeightsError
-from bfrbench.weights import faults
+from bfrbench.weights import faults, making
 from bfrbench.weights.card import Source, WeightCard
 from bfrbench.weights.download import discard, download, part_of
 
@@ -55,7 +55,7 @@ def lock(place: Path, name: str) -> Iterator[None]:
 
 def leftovers(place: Path) -> list[Path]:
     """What an unfinished download keeps beside the place."""
-    return [path for stem in (place, _archive(place)) for path in part_of(stem)] + [_lock_path(place)]
+    return [path for stem in (place, _raw(place)) for path in part_of(stem)]
 
 
 def fetch(card: WeightCard, place: Path, host: PluginHost | None, accept: Accept) -> None:
@@ -80,8 +80,8 @@ def _fetch_one(card: WeightCard, source: Source, place: Path, host: PluginHost |
             accept(card, place, landed, f"what a plugin gave for {source.url}")
     elif not source.url.startswith(("https://", "http://")):
         raise WeightsError(f"no plugin answers to {source.url}", "install the plugin that does")
-    elif source.member:
-        _from_archive(card, source, place, accept)
+    elif source.member or source.make:
+        _from_raw(card, source, place, accept)
     else:
         part = download(source.url, place, size=card.size, what=card.name)
         try:
@@ -93,15 +93,19 @@ def _fetch_one(card: WeightCard, source: Source, place: Path, host: PluginHost |
         discard(place)
 
 
-def _from_archive(card: WeightCard, source: Source, place: Path, accept: Accept) -> None:
-    archive = _archive(place)
-    part = download(source.url, archive, size=source.archive_size, what=card.name)
+def _from_raw(card: WeightCard, source: Source, place: Path, accept: Accept) -> None:
+    """Bring what holds the file, or what it is made from; take the file out of it; throw the rest away."""
+    raw = _raw(place)
+    part = download(source.url, raw, size=source.archive_size, what=card.name)
     try:
         with atomic.landing(place) as landed:
-            _extract(part, source, card, landed)
+            if source.make:
+                making.make(source.make, part, landed)
+            else:
+                _extract(part, source, card, landed)
             accept(card, place, landed, source.label)
     finally:
-        discard(archive)
+        discard(raw)
 
 
 def _extract(archive: Path, source: Source, card: WeightCard, to: Path) -> None:
@@ -150,8 +154,8 @@ def _copy(source: Path, to: Path) -> None:
             writing.write(chunk)
 
 
-def _archive(place: Path) -> Path:
-    return place.with_name(f"{place.name}.zip")
+def _raw(place: Path) -> Path:
+    return place.with_name(f"{place.name}.raw")
 
 
 def _lock_path(place: Path) -> Path:

@@ -29,8 +29,9 @@ class Source(config.Frozen):
     """The file's path inside the zip at `url`, or inside `package`."""
     package: str = ""
     """An installed Python package that carries the file."""
-    archive_sha256: Sha256 | None = None
     archive_size: pydantic.PositiveInt | None = None
+    make: Literal["", "fold-imagenet-normalisation"] = ""
+    """How the file is made from what lies at `url`; see `bfrbench.weights.making`."""
 
     @pydantic.model_validator(mode="after")
     def _one_place(self) -> Source:
@@ -38,6 +39,8 @@ class Source(config.Frozen):
             raise ValueError("a source has either a url or a package")
         if self.package and not self.member:
             raise ValueError("a package source needs the member")
+        if self.member and self.make:
+            raise ValueError("a source has either a member or a way to make the file")
         return self
 
     @property
@@ -45,6 +48,8 @@ class Source(config.Frozen):
         """How a sentence names this place."""
         if self.package:
             return f"the Python package {self.package}"
+        if self.make:
+            return f"{self.url} (by {self.make})"
         return f"{self.url} ({self.member} inside)" if self.member else self.url
 
 
@@ -76,6 +81,8 @@ class WeightCard(config.Frozen):
             raise ValueError("a card needs a source, or says in by_hand how to get the file")
         if self.sha256 and self.sha256_prefix:
             raise ValueError("with the whole sha256 there is no need of a prefix")
+        if not self.sha256 and any(source.package or source.make for source in self.sources):
+            raise ValueError("a file from a package, or one that is made, needs its sha256")
         return self
 
     @property

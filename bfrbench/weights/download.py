@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import shutil
 import time
@@ -98,6 +99,7 @@ def _once(session: requests.Session, url: str, place: Path, size: int | None, pr
                 if out.tell() > (size or LARGEST):
                     raise _too_long(url, size or LARGEST, place)
             out.truncate()
+            os.fsync(out.fileno())
     return total is None or _length(part) == total
 
 

@@ -54,8 +54,8 @@ def missing(card: WeightCard, place: Path, why: Sequence[str]) -> WeightsError:
     return WeightsError(problem, remedy)
 
 
-def wrong_digest(card: WeightCard, path: Path, found: str, expected: str) -> WeightsError:
-    problem = f"{path} is not weight file {card.name}: its sha256 is {found}, expected {expected}"
+def wrong_digest(card: WeightCard, where: str, found: str, expected: str) -> WeightsError:
+    problem = f"{where} is not weight file {card.name}: its sha256 is {found}, expected {expected}"
     return WeightsError(
         problem, f"remove it with 'bfrbench weights remove {card.name}' and fetch or add the right file"
     )

@@ -18,7 +18,8 @@ def load_state_dict(path: Path, *, key: str | None = None, numpy: bool = False) 
     """The tensors of a safetensors or torch file, by name, on the CPU.
 
     `key` names the part of a training file that holds them (`params_ema`, `g_ema`, `state_dict`); `numpy` allows
-    NumPy arrays beside the tensors, for the published files that hold some.
+    NumPy arrays beside the tensors, for the published files that hold some. A `module.` that parallel training left
+    before every name is dropped.
     """
     import torch
 
@@ -30,7 +31,9 @@ def load_state_dict(path: Path, *, key: str | None = None, numpy: bool = False) 
         tree = tree[key]
     if not isinstance(tree, dict) or not all(isinstance(value, torch.Tensor) for value in tree.values()):
         raise WeightsError(f"{path} is not a plain table of tensors", f"name the part that is, out of {_parts(tree)}")
-    return {str(name): tensor for name, tensor in tree.items()}
+    _refuse_boundless(path, tree)
+    prefix = "module." if tree and all(str(name).startswith("module.") for name in tree) else ""
+    return {str(name).removeprefix(prefix): tensor for name, tensor in tree.items()}
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -81,6 +84,17 @@ def _refuse_bomb(path: Path) -> None:
         raise WeightsError(
             f"{path} would unpack to {claimed:,} bytes from far fewer", "do not use it: it is a zip bomb"
         )
+
+
+def _refuse_boundless(path: Path, tree: dict[Any, Tensor]) -> None:
+    """A tensor may not claim more numbers than its file can hold, nor lie elsewhere than in memory."""
+    room = path.stat().st_size + _SLACK
+    for name, tensor in tree.items():
+        if tensor.device.type != "cpu" or tensor.is_sparse or tensor.numel() * tensor.element_size() > room:
+            problem = (
+                f"{path} holds a tensor {str(name)!r} of shape {tuple(tensor.shape)} that the file has no room for"
+            )
+            raise WeightsError(problem, "do not use it")
 
 
 def _numpy_parts() -> list[Any]:

@@ -91,7 +91,7 @@ class WeightStore:
         if found := self.find(name):
             return found
         if self.offline:
-            raise faults.missing(card, place, ["downloads are off"])
+            raise faults.missing(card, place, ["downloads are off: --offline or BFRBENCH_OFFLINE"])
         with faults.sentences(card, place):
             place.parent.mkdir(parents=True, exist_ok=True)
             with acquire.lock(place, card.name):
@@ -112,6 +112,22 @@ class WeightStore:
                 shutil.copyfile(file, part)
                 self._accept(card, place, part, str(file))
         return place
+
+    def add_folder(self, folder: Path) -> dict[str, Path]:
+        """Add every file of a folder that a card knows: by its digest, or by its name where none is published."""
+        if not folder.is_dir():
+            raise WeightsError(f"there is no folder {folder} to add weight files from", "check the path")
+        added = {}
+        for file in sorted(path for path in folder.iterdir() if path.is_file()):
+            for name in self._knows(file):
+                added[name] = self.add(name, file)
+        return added
+
+    def _knows(self, file: Path) -> list[str]:
+        size = file.stat().st_size
+        able = [card for card in self.cards.values() if card.size in (None, size)]
+        digest = digests.of_file(file) if any(card.sha256 for card in able) else ""
+        return [card.name for card in able if (card.sha256 == digest if card.sha256 else card.file == file.name)]
 
     def verify(self, name: str) -> Verdict:
         """Hash the file again and say what it is; nothing is downloaded."""
@@ -171,7 +187,7 @@ class WeightStore:
             digest = digests.of_file(file)
         expected = card.sha256 or record.recall(place) or card.sha256_prefix
         if expected is not None and not digest.startswith(expected):
-            raise faults.wrong_digest(card, Path(origin), digest, expected)
+            raise faults.wrong_digest(card, origin, digest, expected)
         if card.sha256 is None and record.recall(place) is None:
             acquire.refuse_web_page(card, file, origin)
             with faults.sentences(card, place):
