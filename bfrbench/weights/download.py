@@ -50,23 +50,24 @@ def download(url: str, place: Path, *, size: int | None, what: str) -> Path:
     full disk) nothing stays behind; on a fault of the network the part stays, for the next run.
     """
     import requests
+    import urllib3
 
     part, note = part_of(place)
     if _mark(note).get("url") != url:
         discard(place)
-    idle, reason = 0, "the connection was cut"
+    best, idle, reason = _length(part), 0, "the connection was cut"
     with requests.Session() as session, Progress(f"fetching {what}", total=size, unit="byte") as progress:
         while idle < PATIENCE:
-            had = _length(part)
             try:
                 if _once(session, url, place, size, progress):
                     return part
-            except requests.RequestException as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 reason = _why(error)
             except OSError:
                 discard(place)
                 raise
-            idle = 0 if _length(part) > had else idle + 1
+            idle = 0 if _length(part) > best else idle + 1
+            best = max(best, _length(part))
             time.sleep(PAUSE * 2**idle if idle < PATIENCE else 0)
     got = f"stopped after {_length(part):,} bytes" if _length(part) else "cannot be reached"
     raise WeightsError(f"{url} {got} ({reason})", "run the same command again to go on from there")
@@ -76,38 +77,38 @@ def _once(session: requests.Session, url: str, place: Path, size: int | None, pr
     """One connection: True when the part file is whole."""
     part, note = part_of(place)
     offset, version = _length(part), _mark(note).get("version", "")
+    if size is not None and offset == size:
+        return True
     headers = {"Accept-Encoding": "identity"}
     if offset and version:
         headers |= {"Range": f"bytes={offset}-", "If-Range": version}
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if answer.status_code == 416:
-            discard(place)
-            return False
-        _refuse(answer, url)
         start, total = _extent(answer)
+        _refuse(answer, url)
+        _check_room(url, place, start, total, size)
         if start not in (0, offset):
             discard(place)
             return False
-        _check_room(url, place, start, total, size)
         atomic.write_json(note, {"url": url, "version": _version(answer)})
         progress.advance(start - progress.done)
         with part.open("r+b" if start else "wb") as out:
             out.seek(start)
-            for chunk in answer.iter_content(CHUNK):
+            while chunk := answer.raw.read1(CHUNK):
                 out.write(chunk)
                 progress.advance(len(chunk))
                 if out.tell() > (size or LARGEST):
                     raise _too_long(url, size or LARGEST, place)
             out.truncate()
             os.fsync(out.fileno())
-    return total is None or _length(part) == total
+    whole = total or size
+    return whole is None or _length(part) == whole
 
 
 def _refuse(answer: requests.Response, url: str) -> None:
     """An answer that trying again will not mend is ours; one that may pass is the network's."""
     if answer.status_code in (408, 425, 429) or answer.status_code >= 500:
         answer.raise_for_status()
-    if answer.status_code not in (200, 206):
+    if answer.status_code not in (200, 206, 416):
         raise WeightsError(
             f"{url} answers {answer.status_code} {answer.reason}", "look for the file by hand and add it"
         )
@@ -116,12 +117,12 @@ def _refuse(answer: requests.Response, url: str) -> None:
 
 
 def _extent(answer: requests.Response) -> tuple[int, int | None]:
-    """Where the answer's bytes begin in the file, and how long the whole file is, if the server says."""
-    if answer.status_code == 206:
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+    """Where the answer's bytes begin in the file (-1: nowhere), and how long the whole file is, if the server says."""
+    if answer.status_code in (206, 416):
+        match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("Content-Range", ""))
         if match is None:
             return -1, None
-        return int(match[1]), None if match[2] == "*" else int(match[2])
+        return int(match[1] or -1), None if match[2] == "*" else int(match[2])
     length = answer.headers.get("Content-Length", "")
     return 0, int(length) if length.isdigit() else None
 
@@ -162,7 +163,8 @@ def _length(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _why(error: requests.RequestException) -> str:
-    if error.response is not None:
-        return f"{error.response.status_code} {error.response.reason}"
+def _why(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"{response.status_code} {response.reason}"
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
