@@ -127,12 +127,14 @@ class Scored:
     """What metrics see: one decoding of each image, whatever the number of metrics."""
 
     ids: tuple[str, ...]
-    lq: Tensor
+    lq: Tensor | None
     restored: Tensor
     gt: Tensor | None = None
     draws: tuple[Draw, ...] | None = None
     points: tuple[Points | None, ...] | None = None
     """Five points of each ground truth (of each restored face where there is none), if they were found."""
+    posterior_mean: Tensor | None = None
+    """What an estimator of least squared error makes of the same input, where somebody has one."""
 
 
 @dataclass(frozen=True, slots=True)

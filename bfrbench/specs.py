@@ -15,6 +15,8 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 Argument: TypeAlias = Literal["none", "optional", "required"]
+Need: TypeAlias = Literal["gt", "lq", "draws", "identity", "posterior-mean", "reference"]
+"""What a metric must be given besides the restored images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +100,13 @@ class DegradationSpec(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec(Spec):
-    """A metric: its direction, and what it needs."""
+    """A kind of metric, of which protocols fix the choices. `target` names a `bfrbench.metrics.kind.Kind`."""
 
     higher_is_better: bool
-    needs: tuple[Literal["gt", "lq", "points", "identity", "draws", "reference"], ...] = ()
-    weights: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
     unit: str = ""
+    ideal: float | None = None
+    """The value of a perfect restorer, for probes whose sign tells the direction of a fault."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,10 @@
-"""The core's own plugin: the restorers that need nothing."""
+"""The core's own plugin: the restorers that need nothing, and the kinds of metrics."""
 
 from __future__ import annotations
 
 from bfrbench.hookspecs import hookimpl
-from bfrbench.specs import RestorerSpec
+from bfrbench.metrics.catalogue import KINDS
+from bfrbench.specs import MetricSpec, RestorerSpec
 
 
 @hookimpl
@@ -35,3 +36,8 @@ def bfrbench_restorers() -> list[RestorerSpec]:
             options={"factor": "how far to go down before coming up again (default 2)"},
         ),
     ]
+
+
+@hookimpl
+def bfrbench_metrics() -> list[MetricSpec]:
+    return list(KINDS)

@@ -1,0 +1,120 @@
+"""What a metric is made of: choices, rows per image, and a pure finaliser from rows to one number.
+
+A `Kind` is written once per metric; a protocol fixes its choices. It holds no weights and imports no torch
+until `open` is called.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from bfrbench.config import Frozen
+from bfrbench.contracts import Row, Scored, Status
+from bfrbench.specs import MetricSpec, Need
+
+if TYPE_CHECKING:
+    from bfrbench.metrics.reference import Reference
+    from bfrbench.weights import WeightStore
+
+Failure: TypeAlias = float | Literal["leave-out"]
+"""What an image that could not be measured scores, or that it is left out of the number (and counted)."""
+
+C = TypeVar("C", bound=Frozen)
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One number with what it rests on."""
+
+    value: float | None
+    """None when nothing could be measured; `note` then says why."""
+    n: int
+    """Images that the number rests on."""
+    failed: Mapping[Status, int] = field(default_factory=dict)
+    """Images that could not be measured, by reason; the protocol says whether they count in `n`."""
+    extra: Mapping[str, float] = field(default_factory=dict)
+    """What belongs beside the number: identical pairs, the spread over subsets, the size of the reference."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a finaliser may be given besides rows."""
+
+    reference: Reference | None = None
+    identities: Mapping[str, str] = field(default_factory=dict)
+    """The person of each image id, where it is known; an id without one is a person of its own."""
+
+
+class Measure(Protocol):
+    """Something that looks at images: one row for each id of the batch, in its order."""
+
+    def rows(self, batch: Scored) -> Sequence[Row]: ...
+
+
+class Finaliser(ABC, Generic[S]):
+    """From rows to one number, without looking at images again. States merge, so shards can be folded apart."""
+
+    @abstractmethod
+    def fold(self, rows: Iterable[Row]) -> S: ...
+
+    @abstractmethod
+    def merge(self, first: S, second: S) -> S: ...
+
+    @abstractmethod
+    def value(self, state: S, context: Context) -> Value: ...
+
+
+class Kind(ABC, Generic[C]):
+    """A kind of metric with its choices fixed."""
+
+    Choices: ClassVar[type[Frozen]]
+    rows_family: ClassVar[str] = ""
+    """Kinds of one family give the same rows when the choices in `row_choices` are equal: they are made once."""
+    row_choices: ClassVar[tuple[str, ...] | None] = None
+    """The choices that the rows depend on; None for all of them."""
+    version: ClassVar[int] = 1
+    """Raised when the numbers of a kind change for the same choices: it is part of every digest."""
+
+    def __init__(self, spec: MetricSpec, choices: C, failure: Failure) -> None:
+        self.spec, self.choices, self.failure = spec, choices, failure
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.spec.higher_is_better
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        return self.spec.needs
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Names of the weight cards that it opens."""
+        return ()
+
+    @property
+    def reference(self) -> str | None:
+        """The name of the set whose statistics it compares with; None when it needs none."""
+        return None
+
+    @property
+    def rows_key(self) -> Mapping[str, Any]:
+        """Plain data that two metrics share exactly when their rows are the same."""
+        choices = self.choices.model_dump(mode="json")
+        names = self.row_choices if self.row_choices is not None else tuple(choices)
+        family = self.rows_family or self.spec.id
+        return {"family": family, "version": self.version, "choices": {name: choices[name] for name in names}}
+
+    @abstractmethod
+    def open(self, store: WeightStore | None, device: str) -> Measure:
+        """Load what it needs; from then on it can look at images."""
+
+    @property
+    def finaliser(self) -> Finaliser[Any]:
+        from bfrbench.metrics.mean import Mean
+
+        return Mean(self.failure)

@@ -1,0 +1,129 @@
+"""The engine: all metrics of a protocol over one decoding of each image, a row for each image that fails too."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bfrbench.contracts import Row, Scored
+from bfrbench.errors import UsageError
+from bfrbench.metrics.kind import Context, Measure, Value
+from bfrbench.metrics.protocol import Protocol, ProtocolMetric
+from bfrbench.specs import Need
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bfrbench.weights import WeightStore
+
+
+_PAIRS: tuple[Need, ...] = ("gt",)
+_NOT_IN_BATCHES: tuple[Need, ...] = ("identity", "reference")
+"""What finalisers need and images do not carry."""
+
+
+class Scorer:
+    """A protocol with its networks loaded.
+
+    `available` says what the batches will carry; a metric that needs more is not measured, and `skipped` says why.
+
+    >>> import torch
+    >>> from bfrbench.metrics import Scorer, load_protocol
+    >>> scorer = Scorer(load_protocol("basic-v1"))
+    >>> image = torch.rand(1, 3, 64, 64)
+    >>> rows = scorer.rows(Scored(("a",), None, image, gt=image))
+    >>> rows["probe-shift"][0].value
+    0.0
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        device: str = "cpu",
+        store: WeightStore | None = None,
+        *,
+        available: Collection[Need] = _PAIRS,
+    ) -> None:
+        self.protocol, self.device = protocol, device
+        self.skipped = {
+            metric.name: f"needs {' and '.join(missing)}"
+            for metric in protocol.metrics
+            if (missing := [need for need in metric.needs if need not in (*available, *_NOT_IN_BATCHES)])
+        }
+        self.metrics = tuple(metric for metric in protocol.metrics if metric.name not in self.skipped)
+        if not self.metrics:
+            wants = sorted({need for metric in protocol.metrics for need in metric.needs})
+            raise UsageError(f"protocol {protocol.name} can measure nothing here", f"give {', '.join(wants)}")
+        self._measures = self._open(store)
+
+    def _open(self, store: WeightStore | None) -> dict[str, Measure]:
+        """One measure for each set of rows, opened by the metric that needs most of a batch."""
+        makers: dict[str, ProtocolMetric] = {}
+        for metric in self.metrics:
+            first = makers.setdefault(metric.rows, metric)
+            if "gt" in metric.needs and "gt" not in first.needs:
+                makers[metric.rows] = metric
+        return {name: metric.kind.open(store, self.device) for name, metric in makers.items()}
+
+    def rows(self, batch: Scored) -> dict[str, list[Row]]:
+        """For each name in `ProtocolMetric.rows`, one row per id in the batch's order."""
+        import torch
+
+        with torch.inference_mode(), exact_float32():
+            finite = _finite(batch.restored)
+            sound = batch if all(finite) else _take(batch, [index for index, fine in enumerate(finite) if fine])
+            return {name: self._of(measure, batch, sound, finite) for name, measure in self._measures.items()}
+
+    def _of(self, measure: Measure, batch: Scored, sound: Scored, finite: list[bool]) -> list[Row]:
+        found = iter(measure.rows(sound) if sound.ids else ())
+        return [next(found) if fine else Row(name, "nan") for name, fine in zip(batch.ids, finite, strict=True)]
+
+
+def finalise(metric: ProtocolMetric, rows: Iterable[Row], context: Context | None = None) -> Value:
+    """One number from the rows named by `metric.rows`."""
+    finaliser = metric.kind.finaliser
+    return finaliser.value(finaliser.fold(rows), context or Context())
+
+
+class exact_float32:  # noqa: N801 - a context manager reads as a verb
+    """Keeps TF32 and reduced-precision reductions out of every number, on devices that would use them."""
+
+    def __enter__(self) -> None:
+        import torch
+
+        self._kept = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+    def __exit__(self, *_: object) -> None:
+        import torch
+
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self._kept
+
+
+def _finite(images: Tensor) -> list[bool]:
+    answer: list[bool] = images.isfinite().flatten(1).all(1).tolist()
+    return answer
+
+
+def _take(batch: Scored, keep: list[int]) -> Scored:
+    """The batch cut to some of its images."""
+
+    def tensor(images: Tensor | None) -> Tensor | None:
+        return None if images is None else images[keep]
+
+    return replace(
+        batch,
+        ids=tuple(batch.ids[index] for index in keep),
+        lq=tensor(batch.lq),
+        restored=batch.restored[keep],
+        gt=tensor(batch.gt),
+        draws=None if batch.draws is None else tuple(batch.draws[index] for index in keep),
+        points=None if batch.points is None else tuple(batch.points[index] for index in keep),
+        posterior_mean=tensor(batch.posterior_mean),
+    )
+
+
+def values(scorer: Scorer, rows: Mapping[str, Iterable[Row]], contexts: Mapping[str, Context]) -> dict[str, Value]:
+    """Every metric's number from the rows of a whole set."""
+    return {metric.name: finalise(metric, rows[metric.rows], contexts.get(metric.name)) for metric in scorer.metrics}

@@ -1,0 +1,68 @@
+"""Structural similarity with an 11×11 Gaussian window (Wang et al., 2004), per image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from bfrbench.metrics.filters import gaussian_taps, smooth
+from bfrbench.metrics.kind import Kind, Measure
+from bfrbench.metrics.per_image import Paired
+from bfrbench.metrics.planes import PlaneChoices, pair
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bfrbench.weights import WeightStore
+
+WINDOW, SIGMA = 11, 1.5
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+
+
+class SsimChoices(PlaneChoices):
+    """What SSIM has to choose besides the planes."""
+
+    negative: Literal["keep", "zero"] = Field(
+        description="whether local contrast-structure terms below 0 are kept or set to 0"
+    )
+
+
+def similarity(ours: Tensor, theirs: Tensor, negative: Literal["keep", "zero"]) -> tuple[Tensor, Tensor]:
+    """N means of SSIM and N of its contrast-structure term, over planes of 0-255.
+
+    Both sides are moved by the middle level first: variances are then small differences of small numbers, and
+    float32 holds them (the means get the level back).
+    """
+    import torch
+
+    middle = 127.5
+    a, b = ours - middle, theirs - middle
+    moments = smooth(torch.cat([a, b, a * a + b * b, a * b], 1), gaussian_taps(SIGMA, WINDOW // 2, a))
+    mean_a, mean_b, squares, product = moments.chunk(4, 1)
+    both = mean_a * mean_b
+    structure = (2 * (product - both) + _C2) / (squares - mean_a.square() - mean_b.square() + _C2)
+    if negative == "zero":
+        structure = structure.clamp_min(0)
+    mean_a, mean_b = mean_a + middle, mean_b + middle
+    luminance = (2 * mean_a * mean_b + _C1) / (mean_a.square() + mean_b.square() + _C1)
+    axes = (1, 2, 3)
+    return (luminance * structure).mean(axes, dtype=torch.float64), structure.mean(axes, dtype=torch.float64)
+
+
+def ssim(restored: Tensor, gt: Tensor, choices: SsimChoices) -> Tensor:
+    import torch
+
+    ours, theirs = pair(restored, gt, choices)
+    if min(ours.shape[-2:]) < WINDOW:
+        return torch.full((len(ours),), torch.nan)
+    return similarity(ours, theirs, choices.negative)[0]
+
+
+class Ssim(Kind[SsimChoices]):
+    """Mean over images of the SSIM against the ground truth."""
+
+    Choices = SsimChoices
+
+    def open(self, store: WeightStore | None, device: str) -> Measure:
+        return Paired(lambda restored, gt: ssim(restored, gt, self.choices))
