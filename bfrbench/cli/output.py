@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import cyclopts
 
-Json = Annotated[bool, cyclopts.Parameter(name="--json", help="Print JSON instead of a table.")]
+Json = Annotated[bool, cyclopts.Parameter(name="--json", negative=(), help="Print JSON instead of a table.")]
 
 
 def print_json(data: Any) -> None:
