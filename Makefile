@@ -1,6 +1,6 @@
 # Everything runs in a virtual environment that is made when it is first needed.
 #   make demo                         needs only Python >= 3.11 and make
-#   make test PIP_ARGS="--index-url https://..."   installs from another index (another build of torch, say)
+#   make test PIP_ARGS="--index-url URL"   installs from another index (another build of torch, say)
 
 PYTHON   ?= python3
 VENV     ?= .venv
