@@ -1,0 +1,70 @@
+"""`given`: low-quality images that somebody else made and released, taken as they are, each with its digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bfrbench.contracts import Draw, Op, Pair
+from bfrbench.degradations.files import image_files
+from bfrbench.digests import Digest, of_data, of_file
+from bfrbench.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from bfrbench.contracts import U8Image
+
+
+@dataclass(frozen=True)
+class Given:
+    """The files of one folder by image id (their path without its ending)."""
+
+    folder: Path
+    files: dict[str, Path]
+    name: str = "given"
+    summary: str = "Released low-quality images, taken as they are."
+    source: str = "the folder's owner"
+    reference_size: int = 0
+
+    @classmethod
+    def open(cls, folder: str) -> Given:
+        if not folder:
+            raise UsageError("given needs the folder of the released images", "write given:FOLDER")
+        root = Path(folder).expanduser()
+        return cls(root, image_files(root))
+
+    @cached_property
+    def digests(self) -> dict[str, Digest]:
+        """The sha256 of each file."""
+        return {image_id: of_file(path) for image_id, path in self.files.items()}
+
+    @cached_property
+    def digest(self) -> Digest:
+        return of_data({"given": self.digests})
+
+    def draw(self, seed: int, image_id: str, *, view: int = 0) -> Draw:
+        """Nothing is drawn: the one step names the file by its digest."""
+        return Draw(self.digest, image_id, view, 0, (Op("given", {"sha256": of_file(self._file(image_id))}),))
+
+    def apply(self, gt: U8Image, draw: Draw) -> Pair:
+        from bfrbench.imaging.read import read_image
+
+        path = self._file(draw.image_id)
+        if draw.ops[0].args["sha256"] != of_file(path):
+            raise InputError(f"{path} is not the file that was drawn", "restore the released file")
+        lq = read_image(path)
+        if lq.shape != gt.shape:
+            import cv2
+
+            lq = cv2.resize(lq, (gt.shape[1], gt.shape[0]), interpolation=cv2.INTER_LINEAR)
+        return Pair(lq, gt)
+
+    def severity(self, draw: Draw) -> float:
+        """Unknown before the image is seen; the PSNR of the pair says it."""
+        return 0.0
+
+    def _file(self, image_id: str) -> Path:
+        if image_id not in self.files:
+            raise InputError(f"{self.folder} holds no image for {image_id!r}", "check that it belongs to this set")
+        return self.files[image_id]
