@@ -44,8 +44,9 @@ def read_mat(path: Path, *, largest: int = LARGEST) -> Arrays:
     from scipy import io
 
     with _reading(path, "a MATLAB 5 file"):
-        if path.read_bytes()[:10] != b"MATLAB 5.0":
-            raise _refused(path, "it is not a MATLAB 5 file")
+        with path.open("rb") as file:
+            if file.read(10) != b"MATLAB 5.0":
+                raise _refused(path, "it is not a MATLAB 5 file")
         listed = io.whosmat(path)
         for name, _, kind in listed:
             if kind not in _NUMERIC:
@@ -124,6 +125,7 @@ _NUMERIC = frozenset(
 def _reading(path: Path, what: str) -> Iterator[None]:
     """Whatever a reader stumbles over becomes one sentence about the file."""
     try:
+        path.stat()
         yield
     except WeightsError:
         raise

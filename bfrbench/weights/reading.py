@@ -51,13 +51,15 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 def read_torch(path: Path, *, numpy: bool = False) -> Any:
     """What torch.save wrote, as far as it is tensors, numbers, strings and tables of them; nothing else is built."""
     import pickle
+    import warnings
 
     import torch
 
-    _refuse_bomb(path)
+    _refuse_zip(path)
     allowed = _numpy_parts() if numpy else []
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the pickle is of a protocol other than 2
             tree = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = " ".join(str(error).split("\n")[-1].split() or str(error).split())[:300]
@@ -71,19 +73,21 @@ def read_torch(path: Path, *, numpy: bool = False) -> Any:
     return tree
 
 
-def _refuse_bomb(path: Path) -> None:
+def _refuse_zip(path: Path) -> None:
     """torch.save stores and does not compress: what claims to be larger than its file is a bomb."""
     try:
         if not zipfile.is_zipfile(path):
             return
         with zipfile.ZipFile(path) as bundle:
-            claimed = sum(entry.file_size for entry in bundle.infolist())
+            entries = bundle.infolist()
     except (OSError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} is not a whole torch file ({error})", "get it again") from error
+    claimed = sum(entry.file_size for entry in entries)
     if claimed > path.stat().st_size + _SLACK:
-        raise WeightsError(
-            f"{path} would unpack to {claimed:,} bytes from far fewer", "do not use it: it is a zip bomb"
-        )
+        problem = f"{path} is a zip bomb: it would unpack to {claimed:,} bytes from far fewer"
+        raise WeightsError(problem, "do not use it")
+    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
+        raise WeightsError(f"{path} is a TorchScript program, not a table of tensors", "use its weights as safetensors")
 
 
 def _refuse_boundless(path: Path, tree: dict[Any, Tensor]) -> None:

@@ -58,7 +58,7 @@ class Server:
         match = re.fullmatch(r"bytes=(\d+)-", wanted)
         same = request.headers.get("If-Range") in (None, self.etag)
         start = int(match[1]) if match and self.ranges and same else 0
-        if start >= len(body):
+        if start and start >= len(body):
             request.send_response(416)
             request.send_header("Content-Range", f"bytes */{len(body)}")
             request.end_headers()
@@ -105,7 +105,9 @@ def card_of(url: str, **facts: Any) -> WeightCard:
 def store_of(server: Server, tmp_path: Path) -> Callable[..., WeightStore]:
     """An online store that knows one card; its plugins are none unless given."""
 
-    def make(home: Path | None = None, *, offline: bool = False, host: PluginHost | None = None, **facts: Any) -> WeightStore:
+    def make(
+        home: Path | None = None, *, offline: bool = False, host: PluginHost | None = None, **facts: Any
+    ) -> WeightStore:
         card = card_of(facts.pop("url", server.url()), **facts)
         return WeightStore(
             home or tmp_path / "home", offline, cards={card.name: card}, host=host or PluginHost(installed=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bfrbench.errors import WeightsError
@@ -118,7 +120,7 @@ def test_a_part_longer_than_the_file_starts_again(server, store_of):
     part, note = download.part_of(store.place("net"))
     part.parent.mkdir(parents=True)
     part.write_bytes(b"?" * 1_000_001)
-    note.write_text('{"url": "%s", "version": "\\"one\\""}' % server.url())
+    note.write_text(json.dumps({"url": server.url(), "version": '"one"'}))
     assert store.path("net").read_bytes() == BODY
 
 
@@ -127,7 +129,7 @@ def test_a_whole_part_that_was_never_put_in_place_needs_no_network(server, store
     part, note = download.part_of(store.place("net"))
     part.parent.mkdir(parents=True)
     part.write_bytes(BODY)
-    note.write_text('{"url": "%s", "version": ""}' % server.url())
+    note.write_text(json.dumps({"url": server.url(), "version": ""}))
     assert store.path("net").read_bytes() == BODY
     assert server.asked == []
     assert left_in(store) == ["net.bin"]
