@@ -19,9 +19,11 @@ def test_every_card_is_listed_with_where_it_is(capsys):
     assert rows.keys() == shipped_cards().keys()
     assert rows["yunet"]["path"] is None
     assert rows["lpips-alex"]["path"]
-    assert main(["weights", "list", "--missing"]) == 0
-    out = capsys.readouterr().out
-    assert "yunet" in out and "lpips-alex" not in out
+    assert main(["weights", "list"]) == 0
+    assert "yunet" in capsys.readouterr().out
+    assert main(["weights", "list", "--missing", "--json"]) == 0
+    missing = {row["name"] for row in json.loads(capsys.readouterr().out)}
+    assert "yunet" in missing and "lpips-alex" not in missing
 
 
 def test_a_file_is_added_found_verified_and_removed(capsys, own_home):

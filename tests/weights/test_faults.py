@@ -54,7 +54,7 @@ def mounted(folder: Path, options: str) -> Iterator[Path]:
 
 
 def test_two_processes_that_fetch_the_same_file_download_it_once(server, tmp_path):
-    server.pause = 2.0
+    server.pause = 1.5
     both = [fetching(tmp_path, card_of(server.url())) for _ in range(2)]
     answers = [process.communicate(timeout=60) for process in both]
     assert [out.strip() for out, _ in answers] == ["1000000", "1000000"]

@@ -209,7 +209,7 @@ def test_a_plugin_may_resolve_an_address_and_is_checked_like_any_source(store_of
 
 
 def test_an_address_that_no_plugin_knows_is_told(store_of):
-    with pytest.raises(WeightsError, match="no plugin answers to lab://nets/net.bin"):
+    with pytest.raises(WeightsError, match=r"no plugin answers to lab://nets/net\.bin"):
         store_of(host=host_of(Mirror(None)), url="lab://nets/net.bin").path("net")
     with pytest.raises(WeightsError, match="which is not a file"):
         store_of(host=host_of(Mirror("a string")), url="lab://nets/net.bin").path("net")
