@@ -81,11 +81,19 @@ def draw_steps(sequence: Sequence[Step], keys: Keys) -> tuple[Op, ...]:
     for place, step in enumerate(sequence):
         happened = step.draw(keys.under(place))
         if isinstance(step, Patch) and happened:
-            again = draw_steps(sequence[:place], keys.under("again"))
+            again = _draw_again(sequence[:place], keys)
             arguments = {**happened[0].args, "around": [asdict(op) for op in again]}
             happened = (Op(step.op, arguments),)
         ops += happened
     return ops
+
+
+def _draw_again(sequence: Sequence[Step], keys: Keys) -> tuple[Op, ...]:
+    """A second draw of steps, but for those that change the target as well: image and target stay together."""
+    drawn: tuple[Op, ...] = ()
+    for place, step in enumerate(sequence):
+        drawn += step.draw((keys if step.touches_target else keys.under("again")).under(place))
+    return drawn
 
 
 def plain_steps(sequence: Sequence[Step]) -> list[dict[str, Any]]:

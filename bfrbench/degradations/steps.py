@@ -6,6 +6,7 @@ an image stands in `exact` and in `device`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import pydantic
@@ -61,6 +62,10 @@ class Step(Frozen):
         return {
             field: value.plain() if isinstance(value, Numbers) else value for field, value in self if value is not None
         }
+
+    @property
+    def touches_target(self) -> bool:
+        return False
 
     def extents(self) -> dict[str, tuple[float, float]]:
         """The range of each drawn number that makes the image worse."""
@@ -238,6 +243,10 @@ class Grey(Step):
     def arguments(self, keys: Keys) -> dict[str, Any]:
         return {"target": self.target}
 
+    @property
+    def touches_target(self) -> bool:
+        return self.target
+
 
 class Haze(Step):
     """A mixture of the image, with weight `alpha`, and white."""
@@ -267,11 +276,19 @@ class Move(Step):
     def arguments(self, keys: Keys) -> dict[str, Any]:
         return {axis: self.reach.draw(keys, axis) for axis in ("x", "y")}
 
+    @property
+    def touches_target(self) -> bool:
+        return True
+
 
 class Flip(Step):
     """Mirrors image and target left to right."""
 
     op = "flip"
+
+    @property
+    def touches_target(self) -> bool:
+        return True
 
 
 class Strokes(Step):
@@ -312,7 +329,7 @@ def _follow(numbers: Numbers, rule: str, factor: float) -> Numbers:
     return numbers.mapped(lambda value: _RULES[rule](value, factor))
 
 
-_RULES = {
+_RULES: dict[str, Callable[[float, float], float]] = {
     "length": lambda value, factor: round(value * factor, 6),
     "whole": lambda value, factor: round(value * factor) or int(value > 0),
     "side": lambda value, factor: max(3, 2 * int(value * factor / 2) + 1),
