@@ -1,0 +1,1 @@
+"""The bench: boards, runs that survive anything, scorecards."""

@@ -1,0 +1,167 @@
+"""Who works on what in a folder that several processes, perhaps of several machines, share.
+
+A claim only saves double work: results are right without it, since shards land whole and are the same whoever
+computes them. So it may be given up wrongly, and it never trusts a clock: a claim is dead when its process is
+gone from this machine, or when its heartbeat has not changed for a while by our own monotonic clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import threading
+import time
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bfrbench import atomic
+
+BEAT_SECONDS = 5.0
+DEAD_SECONDS = 60.0
+
+
+class Claims:
+    """The claims of one process in one folder; use as a context so that they end with it."""
+
+    def __init__(self, folder: Path, *, beat: float = BEAT_SECONDS, dead: float = DEAD_SECONDS) -> None:
+        self.folder, self._beat, self._dead = folder, beat, dead
+        self._owner = {
+            "machine": machine(),
+            "pid": os.getpid(),
+            "started": _started(os.getpid()),
+            "run": uuid.uuid4().hex,
+        }
+        self._mine: set[str] = set()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._seen: dict[str, tuple[bytes, float]] = {}
+        self._thread = threading.Thread(target=self._keep_beating, name="bfrbench-claims", daemon=True)
+
+    def __enter__(self) -> Claims:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        for name in list(self._mine):
+            self.release(name)
+
+    def take(self, name: str) -> bool:
+        """Claim `name`, unless somebody who is alive holds it."""
+        path = self._path(name)
+        for _ in range(2):
+            if self._create(path):
+                with self._lock:
+                    self._mine.add(name)
+                return True
+            if not self._dead_claim(path):
+                return False
+            self._bury(path)
+        return False
+
+    def release(self, name: str) -> None:
+        with self._lock:
+            self._mine.discard(name)
+            with contextlib.suppress(OSError):
+                if self._read(self._path(name)).get("run") == self._owner["run"]:
+                    self._path(name).unlink()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def _create(self, path: Path) -> bool:
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            return False
+        with os.fdopen(handle, "wb") as file:
+            file.write(self._text(0))
+        return True
+
+    def _text(self, beat: int) -> bytes:
+        return json.dumps({**self._owner, "beat": beat}).encode()
+
+    def _keep_beating(self) -> None:
+        beat = 0
+        while not self._ended.wait(self._beat):
+            beat += 1
+            with self._lock, contextlib.suppress(OSError):
+                for name in self._mine:
+                    atomic.write_bytes(self._path(name), self._text(beat))
+
+    def _dead_claim(self, path: Path) -> bool:
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            return True
+        claim = _parse(text)
+        if claim.get("machine") == self._owner["machine"] and not _alive(claim):
+            return True
+        before, since = self._seen.get(path.name, (b"", 0.0))
+        if text != before:
+            self._seen[path.name] = (text, time.monotonic())
+            return False
+        return time.monotonic() - since > self._dead
+
+    def _bury(self, path: Path) -> None:
+        """Move a dead claim away; of several who try, the rename lets one through."""
+        grave = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.dead")
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(grave)
+            grave.unlink()
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        return _parse(path.read_bytes())
+
+
+def machine() -> str:
+    """This machine, this boot and this process namespace: where a process id means something."""
+    parts = [platform.node()]
+    for read in (_boot, _namespace):
+        with contextlib.suppress(OSError):
+            parts.append(read())
+    return "/".join(parts)
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _namespace() -> str:
+    return str(Path("/proc/self/ns/pid").stat().st_ino)
+
+
+def _started(pid: int) -> str:
+    """When a process started, in a form that no change of the clock touches where there is one."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    import psutil
+
+    return str(int(psutil.Process(pid).create_time()))
+
+
+def _alive(claim: dict[str, Any]) -> bool:
+    import psutil
+
+    try:
+        pid = int(claim["pid"])
+        return bool(psutil.pid_exists(pid) and _started(pid) == claim["started"])
+    except (KeyError, ValueError, psutil.NoSuchProcess):
+        return False
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    """A claim; one that is empty or cut (its process died while writing) belongs to nobody known."""
+    try:
+        claim = json.loads(text)
+    except ValueError:
+        return {}
+    return claim if isinstance(claim, dict) else {}

@@ -1,0 +1,95 @@
+"""Intervals for the numbers of a scorecard: which of the methods in `bfrbench.stats` belongs to which metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bfrbench.bench.scorecard import Measured
+from bfrbench.contracts import Row
+from bfrbench.errors import TooLittleMeasured
+from bfrbench.metrics import Context, ProtocolMetric, Value
+from bfrbench.metrics.mean import Mean
+from bfrbench.stats.bits import Ints
+
+LEVEL = 0.95
+RESAMPLES = 2000
+SUBSETS = 200
+FEWEST_FOR_DISTANCE = 500
+"""Below this many images a bin shows no distance between distributions: it would be bias and little else."""
+
+
+def is_mean(metric: ProtocolMetric) -> bool:
+    """Whether the number is a mean over images, and not a distance between distributions."""
+    return isinstance(metric.kind.finaliser, Mean)
+
+
+def measured(metric: ProtocolMetric, rows: Sequence[Row], context: Context, *, interval: bool = True) -> Measured:
+    """The number of one metric over some images, with its interval where one can be had."""
+    finaliser = metric.kind.finaliser
+    value = finaliser.value(finaliser.fold(rows), context)
+    if value.value is None or not math.isfinite(value.value):
+        return _shown(value, value.note or f"the value is {value.value}")
+    if not interval:
+        return _shown(value, value.note)
+    try:
+        estimate = _mean(metric, rows, context) if is_mean(metric) else _distance(metric, rows, context)
+    except TooLittleMeasured as error:
+        return _shown(value, value.note or f"no interval: {error.problem}")
+    low, high = estimate
+    return _shown(value, value.note, low, high)
+
+
+def _shown(value: Value, note: str, low: float | None = None, high: float | None = None) -> Measured:
+    return Measured(
+        value=_rounded(value.value),
+        low=_rounded(low),
+        high=_rounded(high),
+        level=None if low is None else LEVEL,
+        n=value.n,
+        failed={str(status): count for status, count in sorted(value.failed.items())},
+        extra={name: _rounded(number) or 0.0 for name, number in value.extra.items()},
+        note=note,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    """Ten digits: what a sum keeps whatever the number of threads that a linear-algebra library takes."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.10g}")
+
+
+def _mean(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tuple[float, float]:
+    """People resampled; the images that the mean leaves out are left out here too."""
+    from bfrbench.stats import mean_estimate
+
+    finaliser, failure = metric.kind.finaliser, metric.kind.failure
+    assert isinstance(finaliser, Mean)
+    values, people = [], []
+    for row in rows:
+        number = finaliser.of(row.value) if row.status == "ok" and row.value is not None else None
+        if number is None or not math.isfinite(number):
+            infinite = number is not None and math.isinf(number)
+            if failure == "leave-out" or infinite:
+                continue
+            number = failure
+        values.append(number)
+        people.append(context.identities.get(row.id))
+    interval = mean_estimate(values, people, level=LEVEL, resamples=RESAMPLES).interval
+    return interval.low, interval.high
+
+
+def _distance(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tuple[float, float]:
+    """Subsets of people, centred on the point estimate."""
+    from bfrbench.stats import subsample_estimate
+
+    finaliser = metric.kind.finaliser
+    people = [context.identities.get(row.id) for row in rows]
+
+    def statistic(positions: Ints) -> float:
+        value = finaliser.value(finaliser.fold([rows[index] for index in positions]), context).value
+        return math.nan if value is None else value
+
+    interval = subsample_estimate(statistic, len(rows), people, level=LEVEL, resamples=SUBSETS).interval
+    return interval.low, interval.high

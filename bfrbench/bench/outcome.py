@@ -1,0 +1,118 @@
+"""From a journal with every shard landed to the scorecard and the rows beside it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from bfrbench import digests
+from bfrbench.bench import rowtable, scorecard, sealed
+from bfrbench.bench.journal import Journal, writing
+from bfrbench.bench.plan import Plan
+from bfrbench.bench.scorecard import Observed, Provenance, RestorerCard, Results, Scorecard
+from bfrbench.bench.summary import run_status, summarise
+from bfrbench.bench.work import OBSERVED
+from bfrbench.metrics import Context
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NOTES_SHOWN = 50
+
+
+def conclude(plan: Plan, journal: Journal, contexts: Mapping[str, Context], about: Mapping[str, Any]) -> Scorecard:
+    """Read the rows, compute every number, and write `rows.parquet` and then `scorecard.json`."""
+    tables = [journal.read(shard) for shard in journal.shards]
+    seen = [piece for table in tables for piece in json.loads((table.schema.metadata or {}).get(OBSERVED, b"[]"))]
+    table = rowtable.join([table.replace_schema_metadata(None) for table in tables])
+    results = _results(plan, journal, table, contexts)
+    card = Scorecard(
+        results=results,
+        results_digest=scorecard.digest_of(results),
+        provenance=_provenance(journal),
+        observed=_observed(table, seen, about),
+    )
+    with writing(journal.folder):
+        sealed.write(journal.folder / scorecard.ROWS, [table], table.schema)
+        scorecard.write(journal.folder / scorecard.FILE, card)
+    return card
+
+
+def _results(plan: Plan, journal: Journal, table: pa.Table, contexts: Mapping[str, Context]) -> Results:
+    manifest, stage = journal.manifest, plan.stage
+    summary = summarise(table, stage.metrics, stage.board.breakdown, contexts)
+    failed = sum(summary.failures.values())
+    inputs = list(zip(table.column("id").to_pylist(), table.column("input").to_pylist(), strict=True))
+    return Results(
+        status=run_status(len(manifest.ids), manifest.total, failed, stage.board.max_failures),
+        board=stage.board.name,
+        board_digest=manifest.choices.board_digest,
+        dataset=stage.board.dataset,
+        protocol=stage.protocol.name,
+        protocol_digest=stage.protocol.digest,
+        inputs_digest=digests.of_data(sorted(inputs)),
+        rows_digest=rowtable.digest_of([table]),
+        restorer=_restorer(plan, journal),
+        images=len(manifest.ids),
+        total=manifest.total,
+        failures=summary.failures,
+        failed_images=summary.failed_images,
+        metrics=summary.metrics,
+        skipped=stage.skipped,
+        breakdowns=summary.breakdowns,
+    )
+
+
+def _restorer(plan: Plan, journal: Journal) -> RestorerCard:
+    spec = plan.spec
+    return RestorerCard(
+        **journal.manifest.choices.restorer.model_dump(),
+        licence=spec.licence,
+        trained_on=spec.trained_on,
+        loss_networks=spec.loss_networks,
+        deterministic=spec.deterministic,
+        sees_ground_truth=spec.sees_ground_truth,
+        ranked=spec.ranked,
+        citation=spec.citation,
+    )
+
+
+def _provenance(journal: Journal) -> Provenance:
+    manifest, choices = journal.manifest, journal.manifest.choices
+    return Provenance(
+        created=manifest.created,
+        git=manifest.git,
+        versions=choices.versions,
+        device=choices.device,
+        threads=choices.threads,
+        batch=choices.batch,
+        shard=choices.shard,
+        seed=choices.board.seed,
+        limit=choices.limit,
+        time_limit=choices.time_limit,
+    )
+
+
+def _observed(table: pa.Table, seen: list[dict[str, Any]], about: Mapping[str, Any]) -> Observed:
+    hosts: Counter[str] = Counter()
+    for piece in seen:
+        hosts[piece["host"]] += piece["images"]
+    notes = list(dict.fromkeys(note for piece in seen for note in piece["notes"]))
+    times = [value for value in table.column("seconds").to_pylist() if value]
+    devices = tuple(sorted({piece["device"] for piece in seen if piece.get("device")}))
+    return Observed(
+        finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        seconds=round(sum(times), 6) if times else None,
+        seconds_per_image=round(statistics.median(times), 9) if times else None,
+        peak_memory=max((piece["memory"] for piece in seen), default=0),
+        parameters=about.get("parameters"),
+        macs=about.get("macs"),
+        hosts=dict(hosts),
+        devices=devices,
+        pieces=len(seen),
+        notes=tuple(notes[:_NOTES_SHOWN]),
+    )

@@ -1,0 +1,189 @@
+"""What a run would do, worked out before anything is computed: board, restorer, digests, folder, manifest."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from bfrbench import digests
+from bfrbench.bench import provenance
+from bfrbench.bench.manifest import Choices, Manifest, RestorerIdentity
+from bfrbench.bench.ranks import Rank, device_of, this_rank
+from bfrbench.bench.stage import Stage
+from bfrbench.bench.worker import Job
+from bfrbench.contracts import Ref, Restorer
+from bfrbench.errors import UsageError
+from bfrbench.plugins import BUILTIN, PluginHost
+from bfrbench.restorers import LoadedRestorer, RestorerContext, split_ref
+from bfrbench.specs import Precision, RestorerSpec
+
+RUNS = "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a user may choose about a run besides restorer and board; None leaves it to the board or the machine."""
+
+    out: Path | None = None
+    metrics: tuple[str, ...] = ()
+    limit: int | None = None
+    batch: int | None = None
+    shard: int | None = None
+    threads: int | None = None
+    device: str | None = None
+    precision: Precision = "float32"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sample: int = 0
+    point: float | None = None
+    save_images: bool = False
+    time_limit: float | None = None
+    memory_limit: int | None = None
+    in_process: bool = False
+    """Trust the restorer: no worker process, no time limit."""
+    readers: int = 2
+    ahead: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("limit", "batch", "shard", "threads", "time_limit", "memory_limit"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UsageError(f"{name} is {value}", f"give a {name} above 0, or leave it out")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything settled."""
+
+    stage: Stage
+    spec: RestorerSpec
+    plugin: str
+    draft: Manifest
+    folder: Path
+    device: str
+    rank: Rank
+    settings: Settings
+    loaded: LoadedRestorer | None
+    """The restorer itself when the caller made it; else it is made from `job` when there is work."""
+    host: PluginHost
+
+    @property
+    def isolated(self) -> bool:
+        """Foreign code runs in a process of its own, where it can be stopped."""
+        if self.loaded is not None or self.settings.in_process:
+            return False
+        return self.spec.isolated or self.plugin != BUILTIN
+
+    def job(self, manifest: Manifest) -> Job:
+        who = manifest.choices.restorer
+        precision = cast(Precision, who.precision)
+        return Job(who.ref, self.device, precision, dict(self.settings.options), manifest.choices.threads)
+
+
+def make_plan(
+    restorer: Ref | LoadedRestorer | Restorer,
+    stage: Stage,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    host: PluginHost | None = None,
+) -> Plan:
+    """Settle everything that can be settled without computing."""
+    host, rank = host or PluginHost(), this_rank()
+    device = device_of(rank, settings.device)
+    loaded = None if isinstance(restorer, str) else _as_loaded(restorer, name, device)
+    ref = restorer if isinstance(restorer, str) else (name or cast(LoadedRestorer, loaded).ref)
+    spec, plugin = _spec(ref, loaded, host)
+    if spec.sees_ground_truth and not stage.has_ground_truth:
+        raise UsageError(f"{ref} needs the ground truth and this set has none", "leave it out on this board")
+    identity = _identity(ref, spec, plugin, loaded, settings)
+    draft = _draft(stage, identity, settings, device)
+    folder = settings.out or Path(RUNS) / stage.board.name / _folder_name(identity, settings)
+    return Plan(stage, spec, plugin, draft, folder, device, rank, settings, loaded, host)
+
+
+def _as_loaded(restorer: LoadedRestorer | Restorer, name: str | None, device: str) -> LoadedRestorer:
+    """An object of the caller's own, behind the same door as every other restorer."""
+    if isinstance(restorer, LoadedRestorer):
+        return restorer
+    kind = type(restorer)
+    spec = RestorerSpec(
+        id=name or re.sub(r"[^a-z0-9]+", "-", kind.__name__.lower()).strip("-") or "object",
+        target=f"{kind.__module__}:{kind.__name__}",
+        summary="An object of the caller's own.",
+        licence="not stated",
+        trained_on=("not stated",),
+    )
+    return LoadedRestorer(spec.id, "", RestorerContext(spec, device=device), restorer)
+
+
+def _spec(ref: Ref, loaded: LoadedRestorer | None, host: PluginHost) -> tuple[RestorerSpec, str]:
+    if loaded is not None:
+        return loaded.spec, loaded.plugin
+    owned = host.restorer(split_ref(ref)[0])
+    return owned.spec, owned.plugin
+
+
+def _identity(
+    ref: Ref, spec: RestorerSpec, plugin: str, loaded: LoadedRestorer | None, settings: Settings
+) -> RestorerIdentity:
+    argument = loaded.context.argument if loaded is not None else split_ref(ref)[1]
+    package, version = provenance.package_of(spec.target)
+    return RestorerIdentity(
+        ref=ref,
+        id=spec.id,
+        argument=argument,
+        options=dict(settings.options),
+        plugin=plugin,
+        package=package,
+        version=version,
+        precision=settings.precision,
+        sample=settings.sample,
+        point=settings.point,
+        weights=provenance.weights_of(spec, argument),
+    )
+
+
+def _draft(stage: Stage, identity: RestorerIdentity, settings: Settings, device: str) -> Manifest:
+    layout = stage.board.layout
+    ids: Sequence[str] = stage.dataset.ids
+    limit = settings.limit if settings.limit is not None and settings.limit < len(ids) else None
+    choices = Choices(
+        board=stage.board,
+        board_digest=stage.digest,
+        metrics=settings.metrics,
+        restorer=identity,
+        limit=limit,
+        batch=settings.batch or layout.batch,
+        shard=settings.shard or layout.shard,
+        threads=settings.threads or min(8, _cores()),
+        device=device.partition(":")[0],
+        save_images=settings.save_images,
+        time_limit=settings.time_limit or layout.time_limit,
+        versions=provenance.versions(),
+    )
+    return Manifest(
+        created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        git=provenance.commit(),
+        total=len(ids),
+        choices=choices,
+        ids=tuple(ids[:limit]),
+    )
+
+
+def _folder_name(identity: RestorerIdentity, settings: Settings) -> str:
+    """Readable, and different for whatever makes a different run."""
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", identity.ref).strip("-.")[:60] or "restorer"
+    rest = identity.model_dump(mode="json", include={"argument", "options", "precision", "sample", "point"})
+    usual: dict[str, Any] = {"argument": None, "options": {}, "precision": "float32", "sample": 0, "point": None}
+    if settings.metrics or rest != usual:
+        name += f"-{digests.of_data([identity.ref, rest, list(settings.metrics)])[:8]}"
+    return f"{name}-limit{settings.limit}" if settings.limit else name
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

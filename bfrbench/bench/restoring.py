@@ -1,0 +1,167 @@
+"""One batch through a restorer: 8-bit images in, 8-bit images out, and what became of each.
+
+An answer is quantised here, where it was made, so that a worker process sends back bytes and not floats. What to
+do when a whole batch fails is the business of `recovery`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from bfrbench.contracts import Batch, Status
+from bfrbench.errors import BadShape
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor
+
+    from bfrbench.restorers import LoadedRestorer
+
+    U8Batch = npt.NDArray[np.uint8]
+    """N×H×W×3, RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a restorer is asked for."""
+
+    ids: tuple[str, ...]
+    seeds: tuple[int, ...]
+    lq: U8Batch
+    gt: U8Batch | None = None
+    """Only for restorers that see the ground truth."""
+    sample: int = 0
+    point: float | None = None
+
+    def part(self, start: int, end: int) -> Request:
+        gt = None if self.gt is None else self.gt[start:end]
+        return Request(self.ids[start:end], self.seeds[start:end], self.lq[start:end], gt, self.sample, self.point)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What it gave: images in the request's order, meaningful where the status is `ok`."""
+
+    images: U8Batch
+    statuses: tuple[Status, ...]
+    seconds: float
+    memory: int = 0
+    """Bytes at the peak, on the device (of the process, on a CPU)."""
+    notes: tuple[str, ...] = ()
+    """What went wrong, in words, and how it was got round."""
+
+
+class Engine(Protocol):
+    """Something that restores batches, in this process or in another."""
+
+    about: Mapping[str, Any]
+
+    def restore(self, request: Request) -> Answer: ...
+    def close(self) -> None: ...
+
+
+Cause = Literal["bad_shape", "error", "timeout", "memory", "crash"]
+
+
+@dataclass
+class BatchFailed(Exception):
+    """A whole batch was not restored."""
+
+    cause: Cause
+    reason: str
+
+    @property
+    def status(self) -> Status:
+        return self.cause if self.cause in ("bad_shape", "timeout") else "error"
+
+
+@dataclass
+class Direct:
+    """The restorer in this process."""
+
+    loaded: LoadedRestorer
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def restore(self, request: Request) -> Answer:
+        return restore(self.loaded, request)
+
+    def close(self) -> None: ...
+
+
+def restore(loaded: LoadedRestorer, request: Request) -> Answer:
+    """Restore a batch; raises `BatchFailed` with the cause."""
+    import torch
+
+    device = loaded.context.device
+    batch = Batch(
+        request.ids,
+        as_float(request.lq, device),
+        request.seeds,
+        request.sample,
+        request.point,
+        None if request.gt is None else as_float(request.gt, device),
+    )
+    _start_peak(device)
+    torch.manual_seed(request.seeds[0])
+    began = time.perf_counter()
+    try:
+        out = loaded.restore(batch)
+        finite = out.isfinite().flatten(1).all(1).tolist()
+        images = as_bytes(out)
+    except BadShape as error:
+        raise BatchFailed("bad_shape", str(error)) from error
+    except Exception as error:
+        cause: Cause = "memory" if is_out_of_memory(error) else "error"
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        error.__traceback__ = None  # it holds the tensors that did not fit
+        if cause == "memory" and device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        raise BatchFailed(cause, reason) from error
+    seconds = time.perf_counter() - began
+    statuses: tuple[Status, ...] = tuple("ok" if fine else "nan" for fine in finite)
+    return Answer(images, statuses, seconds, _peak(device))
+
+
+def as_float(images: U8Batch, device: str) -> Tensor:
+    """N×H×W×3 bytes to N×3×H×W floats in [0, 1]; the bytes travel to the device, not the floats."""
+    import torch
+
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255).contiguous()
+
+
+def as_bytes(images: Tensor) -> U8Batch:
+    from bfrbench.imaging.convert import quantise
+
+    array: U8Batch = quantise(images.float().nan_to_num(0.0)).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return array
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    import torch
+
+    words = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate")
+    by_words = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or by_words
+
+
+def _start_peak(device: str) -> None:
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: str) -> int:
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(device))
+    import resource
+    import sys
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

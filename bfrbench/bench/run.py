@@ -1,0 +1,199 @@
+"""The run: manifest, pending shards, work, scorecard. The same command again, anywhere, goes on with it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bfrbench import progress
+from bfrbench.bench import manifest as manifests
+from bfrbench.bench import scorecard
+from bfrbench.bench.claims import Claims
+from bfrbench.bench.isolation import Isolated
+from bfrbench.bench.journal import Journal, writing
+from bfrbench.bench.manifest import Shard
+from bfrbench.bench.outcome import conclude
+from bfrbench.bench.plan import Plan
+from bfrbench.bench.recovery import Recovering
+from bfrbench.bench.restoring import Direct, Engine
+from bfrbench.bench.scorecard import Scorecard
+from bfrbench.bench.scoring import Scoring
+from bfrbench.bench.stopping import Stopping
+from bfrbench.bench.work import Overlap, Work
+from bfrbench.bench.worker import about
+from bfrbench.errors import BfrbenchError
+
+_WAIT_SECONDS = 0.3
+_CONCLUSION = "scorecard"
+
+
+def execute(plan: Plan) -> Scorecard:
+    """Do what is still to do, together with whoever else works in the folder, and give the scorecard."""
+    with writing(plan.folder):
+        plan.folder.mkdir(parents=True, exist_ok=True)
+        manifest = manifests.adopt(plan.folder, plan.draft)
+    journal = Journal(plan.folder, manifest)
+    run = _Run(plan, journal)
+    run.audit()
+    if run.complete and (card := _finished(plan.folder)):
+        run.say(f"{plan.folder} is finished already")
+        return card
+    with Stopping() as stopping, Claims(journal.claims) as claims, _threads(manifest.choices.threads):
+        return run.to_the_end(stopping, claims)
+
+
+@dataclass
+class _Run:
+    plan: Plan
+    journal: Journal
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        return len(self.journal.landed()) == len(self.journal.shards)
+
+    def say(self, text: str) -> None:
+        if self.plan.rank.speaks and not progress.quiet():
+            print(text, file=sys.stderr, flush=True)
+
+    def audit(self) -> bool:
+        """Set damaged shards aside and say so; whether every landed shard is sound."""
+        damaged = self.journal.audit()
+        for name, problem in damaged.items():
+            print(f"{name} is damaged ({problem}): it will be computed again", file=sys.stderr, flush=True)
+        if damaged:
+            (self.plan.folder / scorecard.FILE).unlink(missing_ok=True)
+        return not damaged
+
+    def to_the_end(self, stopping: Stopping, claims: Claims) -> Scorecard:
+        """Work while there is any; then one process concludes and the others wait for it."""
+        self._event("run-started", images=len(self.journal.manifest.ids))
+        while True:
+            if not self.complete:
+                self._work(stopping, claims)
+            if stopping.asked.is_set():
+                self._interrupted()
+            if not self.complete:
+                time.sleep(_WAIT_SECONDS)  # the rest is in others' hands
+            elif claims.take(_CONCLUSION):
+                try:
+                    if self.audit():
+                        return self._conclude()
+                finally:
+                    claims.release(_CONCLUSION)
+            elif card := _finished(self.plan.folder):
+                return card
+            else:
+                time.sleep(_WAIT_SECONDS)
+
+    def _conclude(self) -> Scorecard:
+        """Unless somebody did just before."""
+        if card := _finished(self.plan.folder):
+            return card
+        card = conclude(self.plan, self.journal, contexts(self.plan), self.about)
+        self._event("run-finished", status=card.results.status)
+        return card
+
+    def _work(self, stopping: Stopping, claims: Claims) -> None:
+        landed = self.journal.landed()
+        pending = sum(len(shard.ids) for shard in self.journal.shards if shard.number not in landed)
+        if landed:
+            self.say(f"going on: {len(landed)} of {len(self.journal.shards)} shards are done")
+        with closing(self._engine()) as engine, self._progress(pending) as advance:
+            self.about = engine.about
+            work = self._worker(engine, stopping, claims, advance)
+            while work.once() and not stopping.asked.is_set():
+                continue
+            while not (self.complete or stopping.asked.is_set()):
+                time.sleep(_WAIT_SECONDS)
+                work.once()
+
+    def _engine(self) -> Engine:
+        plan, choices = self.plan, self.journal.manifest.choices
+        job = plan.job(self.journal.manifest)
+        if plan.isolated:
+            return Isolated(job, time_limit=choices.time_limit, memory_limit=plan.settings.memory_limit)
+        loaded = plan.loaded or job.load()
+        return Direct(loaded, about(loaded))
+
+    def _worker(self, engine: Engine, stopping: Stopping, claims: Claims, advance: Callable[[int], None]) -> Work:
+        plan, manifest = self.plan, self.journal.manifest
+        choices, rank = manifest.choices, plan.rank
+        allowed = int(choices.board.max_failures * len(manifest.ids))
+        return Work(
+            stage=plan.stage,
+            journal=self.journal,
+            claims=claims,
+            engine=Recovering(engine, patience=max(allowed, choices.batch)),
+            scoring=self._scoring(),
+            stop=stopping.asked,
+            overlap=Overlap(plan.settings.readers, plan.settings.ahead),
+            first=rank.index * len(self.journal.shards) // rank.count,
+            sees_ground_truth=plan.spec.sees_ground_truth,
+            sample=choices.restorer.sample,
+            point=choices.restorer.point,
+            on_batch=advance,
+            on_shard=lambda shard: self._landed(shard),
+        )
+
+    def _scoring(self) -> Scoring:
+        from bfrbench.metrics import Scorer
+        from bfrbench.weights import WeightStore
+
+        plan, choices = self.plan, self.journal.manifest.choices
+        scorer = Scorer(plan.stage.protocol, plan.device, WeightStore(), available=plan.stage.available)
+        images = plan.folder / "images" if choices.save_images else None
+        return Scoring(scorer, choices.board.codec, plan.device, images)
+
+    def _landed(self, shard: Shard) -> None:
+        self._event("shard-landed", shard=shard.number, images=len(shard.ids))
+
+    def _event(self, name: str, **facts: Any) -> None:
+        event = {"event": name, "run": str(self.plan.folder), "board": self.plan.stage.board.name, **facts}
+        self.plan.host.call("bfrbench_on_event", event=event)
+
+    def _interrupted(self) -> None:
+        landed = self.journal.landed()
+        done = sum(len(shard.ids) for shard in self.journal.shards if shard.number in landed)
+        self.say(f"{done} of {len(self.journal.manifest.ids)} images have landed in {self.plan.folder}")
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def _progress(self, pending: int) -> Iterator[Callable[[int], None]]:
+        if not self.plan.rank.speaks:
+            yield lambda count: None
+            return
+        what = f"{self.plan.spec.id} on {self.plan.stage.board.name}"
+        with progress.Progress(what, total=pending) as shown:
+            yield shown.advance
+
+
+def contexts(plan: Plan) -> Mapping[str, Any]:
+    """What the finalisers of this protocol are given besides rows and identities."""
+    return {}
+
+
+def _finished(folder: Path) -> Scorecard | None:
+    """The scorecard that is there, if it is whole."""
+    try:
+        return scorecard.read(folder)
+    except BfrbenchError:
+        return None
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """The number of threads is the manifest's, whatever the environment says."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,145 @@
+"""What a board comes to on this machine: its data set, recipe and protocol, and the digest of all that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bfrbench import digests
+from bfrbench.bench.board import GIVEN, Board, load_board
+from bfrbench.digests import Digest
+from bfrbench.errors import InputError, UsageError
+from bfrbench.metrics import Protocol as MetricProtocol
+from bfrbench.metrics import ProtocolMetric, load_protocol
+from bfrbench.specs import Need
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bfrbench.contracts import Draw, Pair, Sample, U8Image
+    from bfrbench.data import DataCard
+    from bfrbench.plugins import PluginHost
+
+DIGEST_FORM = 1
+"""Raised when the same board file would come to other images."""
+FINALISERS_NEED: tuple[Need, ...] = ("reference",)
+"""What metrics need that neither images nor labels carry."""
+
+
+class Samples(Protocol):
+    """What the bench asks of a data set."""
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+    def __getitem__(self, image_id: str) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A board with everything it names, ready to be read from several threads."""
+
+    board: Board
+    dataset: Samples
+    dataset_digest: Digest
+    recipe: Any | None
+    """None when the low-quality images come with the set."""
+    protocol: MetricProtocol
+    has_ground_truth: bool
+    has_identity: bool
+
+    @property
+    def digest(self) -> Digest:
+        """Two results are comparable exactly when this and the digest of their inputs are equal."""
+        board = self.board
+        return digests.of_data(
+            {
+                "form": DIGEST_FORM,
+                "dataset": self.dataset_digest,
+                "size": board.size,
+                "degradation": None if self.recipe is None else {"recipe": self.recipe.digest, "seed": board.seed},
+                "seed": board.seed,
+                "protocol": self.protocol.digest,
+                "codec": board.codec,
+                "max_failures": board.max_failures,
+                "breakdown": [one.model_dump(mode="json") for one in board.breakdown],
+            }
+        )
+
+    @property
+    def available(self) -> tuple[Need, ...]:
+        """What the metrics can be given here."""
+        found: list[Need] = ["lq"]
+        if self.has_ground_truth:
+            found.append("gt")
+        if self.recipe is not None:
+            found.append("draws")
+        if self.has_identity:
+            found.append("identity")
+        return tuple(found)
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Metrics that this set cannot answer, and what they lack."""
+        given = (*self.available, *FINALISERS_NEED)
+        lacking = {one.name: [need for need in one.needs if need not in given] for one in self.protocol.metrics}
+        return {name: f"needs {' and '.join(needs)}" for name, needs in lacking.items() if needs}
+
+    @property
+    def metrics(self) -> tuple[ProtocolMetric, ...]:
+        """The metrics that are measured."""
+        return tuple(one for one in self.protocol.metrics if one.name not in self.skipped)
+
+    @property
+    def apply(self) -> Callable[[U8Image, Draw], Pair]:
+        assert self.recipe is not None
+        apply: Callable[[U8Image, Draw], Pair] = self.recipe.apply
+        return apply
+
+
+_PROSE = {"title", "summary", "homepage", "licence", "redistributable", "other_counts", "by_hand", "hub", "given"}
+_PROSE |= {"trained_by", "notes", "has"}
+
+
+def open_stage(board: Board | str | Path, *, metrics: Sequence[str] = (), host: PluginHost | None = None) -> Stage:
+    """Open everything that a board names; what is missing is one sentence. `metrics` cuts the protocol."""
+    from bfrbench.data import open_dataset
+
+    found = board if isinstance(board, Board) else load_board(board)
+    protocol = load_protocol(found.protocol, host=host)
+    recipe = load_board_recipe(found, host)
+    samples = open_dataset(found.dataset)
+    if not samples.ids:
+        raise InputError(f"data set {found.dataset!r} of board {found.name!r} is empty", "complete the set")
+    first = samples[samples.ids[0]]
+    return Stage(
+        board=found,
+        dataset=samples,
+        dataset_digest=dataset_digest(found.dataset, samples.card, samples.ids),
+        recipe=recipe,
+        protocol=protocol.only(metrics) if metrics else protocol,
+        has_ground_truth=recipe is not None or first.gt is not None,
+        has_identity=first.identity is not None,
+    )
+
+
+def load_board_recipe(board: Board, host: PluginHost | None = None) -> Any | None:
+    """The recipe that a board names, for images of the board's size; None for `given`."""
+    if board.degradation == GIVEN:
+        return None
+    from bfrbench.degradations import load_recipe
+
+    recipe = load_recipe(board.degradation, host)
+    if recipe.reference_size not in (0, board.size):
+        problem = (
+            f"recipe {recipe.name} is meant for {recipe.reference_size} px and board {board.name} has {board.size}"
+        )
+        raise UsageError(problem, f'write degradation = "{board.degradation.partition("@")[0]}@{board.size}"')
+    return recipe
+
+
+def dataset_digest(ref: str, card: DataCard | None, ids: Sequence[str]) -> Digest:
+    """Of which images are meant: a card's facts without its prose, else the ids that were found."""
+    if card is None:
+        return digests.of_data({"ids": list(ids)})
+    return digests.of_data({"ref": ref, "card": card.model_dump(mode="json", exclude=_PROSE)})

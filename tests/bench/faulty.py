@@ -1,0 +1,108 @@
+"""A plugin whose restorers fail in every way that restorers fail: copied out and installed by the tests."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+
+from bfrbench import Batch, RestorerContext, RestorerSpec, hookimpl
+
+HURT = "3"
+"""Images whose id ends so are the ones that are hurt."""
+
+
+def _hurt(batch: Batch) -> bool:
+    return any(image_id.endswith(HURT) for image_id in batch.ids)
+
+
+class Fault:
+    def __init__(self, context: RestorerContext) -> None:
+        self.every = bool(context.options.get("every", False))
+        self.kept: list[object] = []
+
+    def restore(self, batch: Batch):
+        if self.every or _hurt(batch):
+            return self.fail(batch)
+        return batch.lq.clone()
+
+    def fail(self, batch: Batch): ...
+
+
+class Raises(Fault):
+    def fail(self, batch: Batch):
+        raise ValueError("I do not like this face")
+
+
+class Nan(Fault):
+    def fail(self, batch: Batch):
+        out = batch.lq.clone()
+        for index, image_id in enumerate(batch.ids):
+            if image_id.endswith(HURT):
+                out[index, 0, 0, 0] = float("nan")
+        return out
+
+
+class Shape(Fault):
+    def fail(self, batch: Batch):
+        return batch.lq[..., 1:]
+
+
+class Hangs(Fault):
+    def fail(self, batch: Batch):
+        time.sleep(3600)
+
+
+class Segfaults(Fault):
+    def fail(self, batch: Batch):
+        ctypes.string_at(0)
+
+
+class Leaves(Fault):
+    def fail(self, batch: Batch):
+        sys.exit(0)
+
+
+class Leaks(Fault):
+    def restore(self, batch: Batch):
+        self.kept.append(b"x" * (40 << 20))
+        return batch.lq.clone()
+
+
+class NeedsMemory(Fault):
+    def restore(self, batch: Batch):
+        if len(batch.ids) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return batch.lq.clone()
+
+
+class Slow(Fault):
+    """Right, deterministic in the batch it is given, and slow enough to be killed."""
+
+    def restore(self, batch: Batch):
+        time.sleep(float(os.environ.get("FAULTY_SECONDS", "0.05")))
+        return (batch.lq - 0.1 * batch.lq.mean((0, 1, 2, 3), keepdim=True)).clamp(0, 1)
+
+
+class CannotBeMade:
+    def __init__(self, context: RestorerContext) -> None:
+        raise OSError("no such network")
+
+
+_KINDS = (Raises, Nan, Shape, Hangs, Segfaults, Leaves, Leaks, NeedsMemory, Slow, CannotBeMade)
+
+
+@hookimpl
+def bfrbench_restorers() -> list[RestorerSpec]:
+    return [
+        RestorerSpec(
+            id=f"faulty-{kind.__name__.lower()}",
+            target=f"{__name__}:{kind.__name__}",
+            summary="Fails.",
+            licence="Apache-2.0",
+            trained_on=(),
+            options={"every": "hurt every image"},
+        )
+        for kind in _KINDS
+    ]

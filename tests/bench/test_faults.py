@@ -1,0 +1,60 @@
+"""Restorers that misbehave fail their images, are counted, and never end the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bfrbench.bench.plan import Settings, make_plan
+from bfrbench.bench.run import execute
+from bfrbench.bench.scorecard import Scorecard
+from bfrbench.errors import RestorerError
+from tests.bench.noise import noise_stage
+
+
+def run(ref: str, folder: Path, count: int = 8, max_failures: float = 0.5, **settings: object) -> Scorecard:
+    stage = noise_stage(count, metrics=("psnr",), max_failures=max_failures, layout={"batch": 4, "shard": 8})
+    plan = make_plan(ref, stage, Settings(out=folder, **settings))  # type: ignore[arg-type]
+    return execute(plan)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [("raises", "error"), ("nan", "nan"), ("shape", "bad_shape"), ("segfaults", "error"), ("leaves", "error")],
+)
+def test_a_fault_fails_its_own_image_only(fault: str, status: str, tmp_path: Path, faulty: Path) -> None:
+    card = run(f"faulty-{fault}", tmp_path / "run")
+    assert card.results.failures == {status: 1}
+    assert [image.id for image in card.results.failed_images] == ["noise-000003"]
+    assert card.results.metrics["psnr"].failed == {status: 1}
+    assert card.results.status == "complete"
+
+
+def test_a_restorer_that_hangs_is_stopped_after_the_time_limit(tmp_path: Path, faulty: Path) -> None:
+    card = run("faulty-hangs", tmp_path / "run", count=4, time_limit=1.0)
+    assert card.results.failures == {"timeout": 1}
+    assert any("no answer in 1 s" in note for note in card.observed.notes)
+
+
+def test_a_leak_costs_a_restart_and_no_image(tmp_path: Path, faulty: Path) -> None:
+    card = run("faulty-leaks", tmp_path / "run", count=48, memory_limit=700 << 20)
+    assert card.results.failures == {}
+    assert any("worker restarted" in note for note in card.observed.notes)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_that_is_recorded(tmp_path: Path, faulty: Path) -> None:
+    card = run("faulty-needsmemory", tmp_path / "run")
+    assert card.results.failures == {}
+    assert any("out of memory" in note and "halved" in note for note in card.observed.notes)
+
+
+def test_more_failures_than_the_board_allows_make_the_scorecard_failed(tmp_path: Path, faulty: Path) -> None:
+    card = run("faulty-nan", tmp_path / "run", max_failures=0.1)
+    assert card.results.status == "failed"
+
+
+def test_a_restorer_that_cannot_be_made_is_one_sentence(tmp_path: Path, faulty: Path) -> None:
+    with pytest.raises(Exception, match="no such network") as caught:
+        run("faulty-cannotbemade", tmp_path / "run")
+    assert caught.value.exit_code == RestorerError.exit_code  # type: ignore[attr-defined]
