@@ -14,25 +14,10 @@ if TYPE_CHECKING:
     from bfrbench.contracts import U8Image
 
 SUFFIXES = frozenset(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".mpo",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".gif",
-        ".ppm",
-        ".pgm",
-        ".pnm",
-        ".jp2",
-        ".j2k",
-        ".avif",
-    ]
+    (
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".tif", ".tiff"),
+        *(".bmp", ".gif", ".ppm", ".pgm", ".pnm", ".jp2", ".j2k", ".avif"),
+    )
 )
 """Suffixes by which a folder is searched for images; an animation among them is then an error, not overlooked."""
 MAX_BYTES = 2**30

@@ -1,0 +1,1 @@
+"""Faces: detect, align, recognise, find landmarks and pose, cut out and paste back."""

@@ -1,0 +1,102 @@
+"""Recognition engines: a face crop in, an embedding of length one out. What is compared with what is for metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from bfrbench.errors import InputError, UnknownName
+from bfrbench.faces.align import ARCFACE_112, similarity, warp
+from bfrbench.faces.networks import fill, insightface_model, store_or_default
+
+if TYPE_CHECKING:
+    from bfrbench.contracts import Feature, Points, U8Image
+    from bfrbench.weights import WeightStore
+
+CROP = 112
+_CHUNK = 64
+
+
+class Recogniser(Protocol):
+    """Turns faces into embeddings whose dot product is the cosine similarity."""
+
+    name: str
+
+    def crop(self, image: U8Image, points: Points) -> U8Image: ...
+    def embed(self, crops: Sequence[U8Image]) -> Feature: ...
+
+
+class ArcFaceCrop:
+    """The ArcFace convention of alignment, shared by every engine."""
+
+    name: str
+
+    def crop(self, image: U8Image, points: Points) -> U8Image:
+        """The 112-pixel crop that ArcFace networks were trained on, as insightface's `norm_crop` cuts it."""
+        return warp(image, similarity(points, ARCFACE_112), (CROP, CROP))
+
+    def embed(self, crops: Sequence[U8Image]) -> Feature:
+        """N×D float32, each row of length one. A crop of another size is an error: the libraries would resize it."""
+        for crop in crops:
+            if crop.shape != (CROP, CROP, 3) or crop.dtype != np.uint8:
+                problem = f"{self.name} was given {crop.dtype} {crop.shape}"
+                raise InputError(problem, f"cut faces with crop(): uint8 {CROP}×{CROP}×3")
+        rows = [self._raw(crops[i : i + _CHUNK]) for i in range(0, len(crops), _CHUNK)]
+        raw = np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
+        unit: Feature = (raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+        return unit
+
+    def _raw(self, crops: Sequence[U8Image]) -> Feature:
+        raise AssertionError("every engine has its own")
+
+
+class InsightFace(ArcFaceCrop):
+    """Any ArcFace-convention ONNX file, through insightface, batched where the file allows it."""
+
+    def __init__(self, name: str, path: Path, device: str = "cpu") -> None:
+        self.name = name
+        self._model: Any = insightface_model(path, "ArcFaceONNX", device)
+        fixed = self._model.input_shape[0]
+        self._batch = fixed if isinstance(fixed, int) else _CHUNK
+
+    def _raw(self, crops: Sequence[U8Image]) -> Feature:
+        bgr = [np.ascontiguousarray(crop[..., ::-1]) for crop in crops]
+        parts = [self._model.get_feat(bgr[i : i + self._batch]) for i in range(0, len(bgr), self._batch)]
+        return np.concatenate(parts)
+
+
+class IrSe50(ArcFaceCrop):
+    """facexlib's IR-SE50, RGB in [-1, 1]; its own loader needs CUDA, its network does not."""
+
+    def __init__(self, name: str, path: Path, device: str = "cpu") -> None:
+        from facexlib.recognition.arcface_arch import Backbone
+
+        self.name, self.device = name, device
+        self._network: Any = fill(Backbone(num_layers=50, drop_ratio=0.6, mode="ir_se"), path, device=device)
+
+    def _raw(self, crops: Sequence[U8Image]) -> Feature:
+        import torch
+
+        pixels = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).float()
+        with torch.inference_mode():
+            embedding: Feature = self._network(pixels.sub(127.5).div(127.5)).float().cpu().numpy()
+        return embedding
+
+
+RECOGNISERS: dict[str, type[InsightFace] | type[IrSe50]] = {
+    "arcface-w600k-r50": InsightFace,
+    "arcface-glint360k-r100": InsightFace,
+    "mobilefacenet-arcface": InsightFace,
+    "arcface-ir-se50": IrSe50,
+}
+"""Every engine; its name is that of its weight card too."""
+
+
+def load_recogniser(name: str, store: WeightStore | None = None, device: str = "cpu") -> Recogniser:
+    """An engine ready to embed."""
+    if name not in RECOGNISERS:
+        raise UnknownName("recognition engine", name, RECOGNISERS)
+    return RECOGNISERS[name](name, store_or_default(store).path(name), device)
