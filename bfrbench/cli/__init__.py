@@ -19,7 +19,15 @@ from bfrbench.errors import EXIT_INTERRUPTED, BfrbenchError
 COMMANDS = {
     # name: (where, what it does)
     "demo": ("demo:demo", "Show what works here, on this machine, now."),
+    "train": ("train:train", "Train a recipe, resume it, draw its curves."),
     "plugins": ("plugins:app", "List plugins, check a restorer, start a new plugin."),
+    "run": ("run:run", "Run a restorer on a board, and write its scorecard."),
+    "boards": ("boards:app", "List, show, check and start boards."),
+    "scorecard": ("scorecard:app", "Show, validate and compare scorecards."),
+    "convert": ("convert:app", "Turn checkpoints into safetensors with a card, and back."),
+    "export": ("export:export", "Write a restorer as an ONNX file, checked against torch."),
+    "degrade": ("degrade:degrade", "Make a low-quality set from a folder of sharp images."),
+    "degradations": ("degradations:app", "List and show degradation recipes; compare low-quality sets."),
     "weights": ("weights:app", "List, fetch, add and verify weight files."),
 }
 """Every command: the module and object under bfrbench.cli, and its line in --help."""

@@ -1,4 +1,4 @@
-"""Where recipes are found: shipped files, a user's own file, plugins, and folders of given images.
+"""Where recipes are found: shipped files, a user's own file, plugins, given images and stored draws.
 
 `name@size` is any of the first three scaled to another image size.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bfrbench.config import read_toml
+from bfrbench.degradations.draws import Replay
 from bfrbench.degradations.given import Given
 from bfrbench.degradations.recipe import Recipe
 from bfrbench.errors import ConfigError, PluginError, UnknownName, UsageError
@@ -25,14 +26,16 @@ def shipped_names() -> list[str]:
 
 
 def load_recipe(reference: str | Path, host: PluginHost | None = None) -> Any:
-    """The recipe of that name, file (`*.toml`), plugin id or `given:FOLDER`.
+    """The recipe of that name, file (`*.toml`), plugin id, `given:FOLDER` or `draws:FILE`.
 
     The result has `name`, `digest`, `draw` and `apply`; recipes written in TOML (all but those that a plugin
-    makes from code, and `given`) are `Recipe`.
+    makes from code, given images and stored draws) are `Recipe`.
     """
     text = str(reference)
     if text == "given" or text.startswith("given:"):
         return Given.open(text.removeprefix("given").removeprefix(":"))
+    if text.startswith("draws:"):
+        return Replay.open(text.removeprefix("draws:"))
     name, _, size = text.rpartition("@") if _is_sized(text) else (text, "", "")
     recipe = _find(name, host)
     if not size:

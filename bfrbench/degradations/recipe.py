@@ -94,11 +94,16 @@ class Recipe:
         factor = size / self.reference_size
         return Recipe(
             f"{self.name}@{size}",
-            f"{self.summary} Scaled from {self.reference_size} to {size} px.",
+            f"{self.summary} Scaled from {self.reference_size} to {size} px: kernels, lengths, ratios (not below 1).",
             self.source,
             size,
             tuple(step.scaled(factor) for step in self.steps),
         )
+
+    @property
+    def touches_target(self) -> bool:
+        """Whether the target of a pair may differ from the ground truth."""
+        return any(step.touches_target for step in leaves(self.steps))
 
     @cached_property
     def _axes(self) -> dict[str, dict[str, tuple[float, float, int]]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bfrbench.degradations.device.work import floored, held, rounded
+from bfrbench.degradations.device.work import floored, held
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -96,13 +96,29 @@ def _coded(planes: Tensor, base: Sequence[int], qualities: Sequence[int]) -> Ten
     """Cosine transform of 8×8 blocks, quantised and taken back."""
     steps = torch.tensor([table(base, quality) for quality in qualities], device=planes.device, dtype=planes.dtype)
     steps = steps.reshape(-1, 1, 1, 1, 8, 8)
-    cosine = _cosines(planes.device)
     count, channels, height, width = planes.shape
     blocks = (planes - 128).reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
-    coefficients = cosine @ blocks @ cosine.mT
-    kept = rounded(coefficients / steps) * steps
-    back = rounded(cosine.mT @ kept @ cosine + 128).clamp(0, 255)
-    return back.transpose(3, 4).reshape(planes.shape)
+    back = _from_coefficients(_quantised(_to_coefficients(blocks), steps)) + 128
+    return back.clamp(0, 255).transpose(3, 4).reshape(planes.shape)
+
+
+def _to_coefficients(blocks: Tensor) -> Tensor:
+    """Eight times the cosine transform, in whole numbers: rows with two extra bits, then columns, as in jfdctint."""
+    cosine = _cosines(blocks.device) * math.sqrt(8)
+    rows = floored(blocks @ cosine.mT * 4 + 0.5)
+    return floored(cosine @ rows / 4 + 0.5)
+
+
+def _quantised(coefficients: Tensor, steps: Tensor) -> Tensor:
+    """Multiples of the steps; a tie goes away from zero."""
+    return steps * coefficients.sign() * floored(coefficients.abs() / (8 * steps) + 0.5)
+
+
+def _from_coefficients(coefficients: Tensor) -> Tensor:
+    """The transform back: columns with two extra bits, then rows, as in jidctint."""
+    cosine = _cosines(coefficients.device) * math.sqrt(8)
+    columns = floored(cosine.mT @ coefficients * 4 + 0.5)
+    return floored(columns @ cosine / 32 + 0.5)
 
 
 @cache
