@@ -24,6 +24,8 @@ _HOMES = {
     "RestorerContext": "bfrbench.restorers",
     # using one
     "load_restorer": "bfrbench.restorers",
+    "run": "bfrbench.bench.api",
+    "load_scorecards": "bfrbench.bench.api",
     # what goes wrong
     "BfrbenchError": "bfrbench.errors",
     "UsageError": "bfrbench.errors",
@@ -35,6 +37,7 @@ _HOMES = {
     "RestorerError": "bfrbench.errors",
     "BadShape": "bfrbench.errors",
     "OutputError": "bfrbench.errors",
+    "Diverged": "bfrbench.errors",
     "RegressionFound": "bfrbench.errors",
     "NotComparable": "bfrbench.errors",
     "TooLittleMeasured": "bfrbench.errors",

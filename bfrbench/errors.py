@@ -10,6 +10,7 @@
     ├── OutputError                    2   a file or folder that cannot be written: a full disk, a read-only place
     ├── RestorerError                  2   a restorer that failed; in a run it fails images, not the run
     │   └── BadShape                   2   it answered with another shape or type than it was asked for
+    ├── Diverged                       2   a training that ran into NaN or infinity
     ├── RegressionFound                1   the gate's verdict
     ├── NotComparable                  3   two results that rest on different choices
     └── TooLittleMeasured              4   nothing, or too little, to say anything
@@ -82,6 +83,10 @@ class RestorerError(BfrbenchError):
 
 class BadShape(RestorerError):
     """A restorer's answer has another shape or type than it was asked for."""
+
+
+class Diverged(BfrbenchError):
+    """A training that ran into NaN or infinity."""
 
 
 class RegressionFound(BfrbenchError):

@@ -1,10 +1,11 @@
-"""The core's own plugin: the restorers that need nothing, and the kinds of metrics."""
+"""The core's own plugin: the restorers that need nothing, the kinds of metrics, the prior."""
 
 from __future__ import annotations
 
 from bfrbench.hookspecs import hookimpl
 from bfrbench.metrics.catalogue import KINDS
-from bfrbench.specs import MetricSpec, RestorerSpec
+from bfrbench.specs import MetricSpec, RestorerSpec, TrainingRecipeSpec
+from bfrbench.training.library import recipe_specs
 
 
 @hookimpl
@@ -41,3 +42,8 @@ def bfrbench_restorers() -> list[RestorerSpec]:
 @hookimpl
 def bfrbench_metrics() -> list[MetricSpec]:
     return list(KINDS)
+
+
+@hookimpl
+def bfrbench_training_recipes() -> list[TrainingRecipeSpec]:
+    return recipe_specs("bfrbench.training", "recipes", "bfrbench.training.prior:Prior", ("stylegan2-prior",))

@@ -1,0 +1,1 @@
+"""Training: one honest loop, and what recipes are made of."""

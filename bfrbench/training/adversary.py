@@ -1,0 +1,76 @@
+"""The discriminator's side of a training, the same for priors and restorers: its phases, R1, and augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from bfrbench.training import losses
+from bfrbench.training.augment import Augment
+from bfrbench.training.config import Augmentation
+from bfrbench.training.task import Faces, Phase, Terms
+
+Maker = Callable[[Faces], Tensor]
+
+
+class Adversary:
+    """A discriminator that tells real faces from what `make` makes of a micro-batch.
+
+    R1 is taken where the discriminator looks, at the augmented images: resampling has no double backward on every
+    device, and the penalty then holds on the very images that are judged.
+    """
+
+    def __init__(
+        self,
+        discriminator: nn.Module,
+        make: Maker,
+        *,
+        gamma: float,
+        every: int = 16,
+        augmentation: Augmentation = "none",
+        name: str = "discriminator",
+        compile: bool = False,
+    ) -> None:
+        self.discriminator, self.make, self.name = discriminator, make, name
+        self.gamma, self.every = gamma, every
+        self.augment = Augment(augmentation)
+        self._judge: Callable[[Tensor], Tensor] = torch.compile(discriminator) if compile else discriminator
+        self._signs: list[Tensor] = []
+
+    def phases(self) -> list[Phase]:
+        plain = Phase("discriminator", self.name, self._tell_apart)
+        if self.gamma <= 0:
+            return [plain]
+        return [plain, Phase("r1", self.name, self._penalty, every=self.every, exact=True)]
+
+    def fool(self, fake: Tensor) -> Tensor:
+        """The generator's loss: what makes the discriminator take its images for real."""
+        return losses.generator_logistic(self._judge(self.augment(fake)))
+
+    def _tell_apart(self, faces: Faces) -> Terms:
+        with torch.no_grad():
+            fake = self.make(faces)
+        real_logits = self._judge(self.augment(faces.gt))
+        self._signs.append(real_logits.detach().sign().mean())
+        return {"logistic": losses.discriminator_logistic(real_logits, self._judge(self.augment(fake)))}
+
+    def _penalty(self, faces: Faces) -> Terms:
+        return {"r1": losses.r1(self.discriminator, self.augment(faces.gt)) * (self.gamma / 2)}
+
+    def after_step(self, batch: int, stats: dict[str, float]) -> None:
+        """Let ADA's strength follow how sure the discriminator is of real images."""
+        if self._signs:
+            mean = float(torch.stack(self._signs).mean())
+            self._signs.clear()
+            self.augment.adapt(mean, batch)
+            stats["discriminator/sign-real"] = mean
+            if self.augment.kind == "ada":
+                stats["discriminator/ada"] = self.augment.strength
+
+    def state(self) -> dict[str, Tensor]:
+        return {"augment-strength": torch.tensor(self.augment.strength, dtype=torch.float64)}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.augment.strength = float(state["augment-strength"])

@@ -1,0 +1,136 @@
+"""Checkpoints: everything a resume needs, landed whole or not at all, kept by a policy.
+
+A checkpoint is a folder `checkpoints/000000123456/` (images seen): `weights.safetensors` with the networks and the
+moving average, `optimisers.pt` (tensors only), `state.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bfrbench import atomic
+from bfrbench.errors import InputError, OutputError, UsageError
+from bfrbench.training.ema import Average
+from bfrbench.training.task import Task
+
+_FOLDER = "checkpoints"
+_AVERAGE = "average"
+_TASK = "task"
+
+
+def folder(run: Path, images: int) -> Path:
+    return run / _FOLDER / f"{images:012d}"
+
+
+def all_of(run: Path) -> list[Path]:
+    """Whole checkpoints, oldest first."""
+    root = run / _FOLDER
+    return sorted(path for path in root.glob("[0-9]*") if (path / "state.json").is_file()) if root.is_dir() else []
+
+
+def save(
+    run: Path, images: int, task: Task, average: Average, scaler: Mapping[str, Any], state: dict[str, Any]
+) -> Path:
+    """Write the checkpoint beside its place and rename it there; a failure leaves the others untouched."""
+    from safetensors.torch import save_file
+
+    place = folder(run, images)
+    part = place.with_name(f".{place.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        save_file(_tensors(task, average), part / "weights.safetensors")
+        optimisers = {name: optimiser.state_dict() for name, optimiser in task.optimisers.items()}
+        torch.save({"optimisers": optimisers, "scaler": dict(scaler)}, part / "optimisers.pt")
+        atomic.write_json(part / "state.json", state)
+        for file in part.iterdir():
+            _flush(file)
+        shutil.rmtree(place, ignore_errors=True)
+        part.replace(place)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        shutil.rmtree(part, ignore_errors=True)
+        kept = all_of(run)
+        last = f"the last whole checkpoint is {kept[-1]}" if kept else "there is no earlier one"
+        raise OutputError(
+            f"the checkpoint {place} cannot be written ({error})", f"make room and resume: {last}"
+        ) from error
+    return place
+
+
+def load(place: Path, task: Task, average: Average, device: torch.device) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Put a checkpoint into a freshly built task; gives the scaler's state and `state.json`."""
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(place / "weights.safetensors", device=str(device))
+        held = torch.load(place / "optimisers.pt", map_location=device, weights_only=True)
+        state: dict[str, Any] = json.loads((place / "state.json").read_text(encoding="utf-8"))
+    except Exception as error:
+        raise InputError(f"the checkpoint {place} is damaged ({error})", "remove it; the one before is used") from error
+    for name, network in {**task.networks, _AVERAGE: average.network}.items():
+        _load_network(network, _under(tensors, name), f"{name} in {place}")
+    task.load_state(_under(tensors, _TASK))
+    for name, optimiser in task.optimisers.items():
+        optimiser.load_state_dict(held["optimisers"][name])
+    return held["scaler"], state
+
+
+def load_networks(place: Path, names: Mapping[str, nn.Module]) -> None:
+    """Only some networks of a checkpoint, for a stage that starts from another stage's end."""
+    from safetensors.torch import load_file
+
+    path = place / "weights.safetensors"
+    if not path.is_file():
+        raise InputError(f"{place} is not a checkpoint", "give a folder under checkpoints/ of a run")
+    tensors = load_file(path)
+    for name, network in names.items():
+        _load_network(network, _under(tensors, name), f"{name} in {place}")
+
+
+def prune(run: Path, *, keep_last: int, milestone_every: int | None, best: Path | None) -> None:
+    """Remove what the policy does not keep: the last few, milestones, and the best."""
+    kept = all_of(run)
+    for place in kept[:-keep_last]:
+        milestone = milestone_every is not None and int(place.name) % milestone_every == 0
+        if not milestone and place != best:
+            shutil.rmtree(place)
+
+
+def _tensors(task: Task, average: Average) -> dict[str, Tensor]:
+    parts = {name: network.state_dict() for name, network in task.networks.items()}
+    parts[_AVERAGE] = average.network.state_dict()
+    parts[_TASK] = task.state()
+    return {
+        f"{part}/{name}": value.detach().contiguous().cpu()
+        for part, held in parts.items()
+        for name, value in held.items()
+    }
+
+
+def _under(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{part}/"): value for name, value in tensors.items() if name.startswith(f"{part}/")}
+
+
+def _load_network(network: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{what} does not fit this recipe ({str(error).splitlines()[-1].strip()})", "use its own"
+        ) from error
+
+
+def _flush(file: Path) -> None:
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

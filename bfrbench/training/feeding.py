@@ -1,0 +1,231 @@
+"""From data sets and a recipe to micro-batches of pairs, in worker processes, in an order that nothing disturbs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from bfrbench.errors import BfrbenchError, InputError, UsageError
+from bfrbench.training.config import RunConfig
+from bfrbench.training.order import Order, Place
+from bfrbench.training.ranks import Ranks
+from bfrbench.training.task import Faces
+
+if TYPE_CHECKING:
+    from bfrbench.contracts import Draw, U8Image
+    from bfrbench.data import Samples
+    from bfrbench.degradations import Recipe
+
+_NEAR = 8
+"""Places after an unreadable image that are tried in its stead."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image as a worker hands it over."""
+
+    gt: U8Image
+    views: tuple[U8Image, ...]
+    draws: tuple[Draw, ...]
+    unreadable: tuple[str, ...]
+
+
+class Faceset:
+    """The images to train on: one or more data sets, read at the model's size, in a fixed order."""
+
+    def __init__(
+        self,
+        sets: Sequence[Samples],
+        shares: Sequence[float],
+        *,
+        size: int,
+        seed: int,
+        flip: bool,
+        names: Sequence[str],
+    ) -> None:
+        self.sets, self.names, self.size, self.seed, self.flip = list(sets), list(names), size, seed, flip
+        self.order = Order([len(samples) for samples in sets], shares, seed)
+        self.cache: list[Tensor] | None = None
+
+    def read(self, place: Place) -> U8Image:
+        """The image of a place, never mirrored; from the cache if there is one."""
+        if self.cache is not None:
+            cached: U8Image = self.cache[place.source][place.position].numpy()
+            return cached
+        sample = self.sets[place.source][place.position]
+        return fitted(sample.image, self.size, f"{sample.id!r} of {self.names[place.source]}")
+
+    def id_of(self, place: Place) -> str:
+        return str(self.sets[place.source].ids[place.position])
+
+    def mirrored(self, n: int) -> bool:
+        word = hashlib.blake2b(f"{self.seed}/{n}/flip".encode(), digest_size=1).digest()[0]
+        return self.flip and bool(word & 1)
+
+    def keep(self, where: Path | None) -> None:
+        """Decode everything once, into memory that workers share or into a file."""
+        from bfrbench.progress import track
+
+        self.cache = []
+        for source, samples in enumerate(self.sets):
+            shape = (len(samples), self.size, self.size, 3)
+            if where is None:
+                kept = torch.empty(shape, dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
+            else:
+                where.mkdir(parents=True, exist_ok=True)
+                file = where / f"set-{source}.u8"
+                kept = torch.from_file(str(file), shared=True, size=int(np.prod(shape)), dtype=torch.uint8).view(shape)
+            for position in track(range(len(samples)), f"caching {self.names[source]}"):
+                sample = samples[position]
+                image = fitted(sample.image, self.size, f"{sample.id!r} of {self.names[source]}")
+                kept[position] = torch.from_numpy(image)
+            self.cache.append(kept)
+
+
+def fitted(image: U8Image, size: int, name: str) -> U8Image:
+    """The image at the model's size: shrunk by area where it is larger, refused where it is smaller."""
+    import cv2
+
+    height, width = image.shape[:2]
+    if height != width:
+        raise InputError(f"image {name} is {width}×{height} px", "train on square, aligned faces")
+    if height < size:
+        raise InputError(f"image {name} is {height} px and the model {size} px", "train a smaller model on it")
+    if height == size:
+        return image
+    shrunk: U8Image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return shrunk
+
+
+class Pairs(Dataset[Item]):
+    """The n-th item of training: a face and its degradations, the same whoever asks."""
+
+    def __init__(self, faces: Faceset, recipe: Recipe | None, views: int, *, apply: bool) -> None:
+        self.faces, self.recipe, self.views, self.apply = faces, recipe, views, apply
+
+    def __getitem__(self, n: int) -> Item:
+        place, gt, unreadable = self._readable(n)
+        if self.faces.mirrored(n):
+            gt = np.ascontiguousarray(gt[:, ::-1])
+        if self.recipe is None:
+            return Item(gt, (), (), unreadable)
+        name = self.faces.id_of(place)
+        looks = range(place.epoch * self.views, (place.epoch + 1) * self.views)
+        draws = tuple(self.recipe.draw(self.faces.seed, name, view=view) for view in looks)
+        if not self.apply:
+            return Item(gt, (), draws, unreadable)
+        pairs = [self.recipe.apply(gt, draw) for draw in draws]
+        return Item(pairs[0].gt, tuple(pair.lq for pair in pairs), (), unreadable)
+
+    def _readable(self, n: int) -> tuple[Place, U8Image, tuple[str, ...]]:
+        """The n-th image, or the next after it that can be read, and the names of those that could not."""
+        bad: list[str] = []
+        for near in range(_NEAR):
+            place = self.faces.order[n + near * 7919]
+            try:
+                return place, self.faces.read(place), tuple(bad)
+            except BfrbenchError as error:
+                bad.append(f"{self.faces.id_of(place)}: {error}")
+        raise InputError(f"{_NEAR} images in a row cannot be read, the last {bad[-1]}", "verify the data set")
+
+
+@dataclass(frozen=True)
+class Micro:
+    """Items of one micro-batch, as tensors of bytes."""
+
+    gt: Tensor
+    views: tuple[Tensor, ...]
+    draws: tuple[tuple[Draw, ...], ...]
+    unreadable: tuple[str, ...]
+
+
+def _collate(items: list[Item]) -> Micro:
+    def stack(images: Sequence[U8Image]) -> Tensor:
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+    views = tuple(stack([item.views[v] for item in items]) for v in range(len(items[0].views)))
+    draws = tuple(tuple(item.draws[v] for item in items) for v in range(len(items[0].draws)))
+    unreadable = tuple(dict.fromkeys(name for item in items for name in item.unreadable))
+    return Micro(stack([item.gt for item in items]), views, draws, unreadable)
+
+
+class Feed:
+    """Micro-batches of this process, step after step, from any image on."""
+
+    def __init__(self, pairs: Pairs, run: RunConfig, ranks: Ranks, device: torch.device) -> None:
+        self.pairs, self.run, self.ranks, self.device = pairs, run, ranks, device
+        self.micro = run.micro_batch or run.batch // ranks.world
+        if run.batch % (self.micro * ranks.world):
+            problem = f"a batch of {run.batch} does not divide into {ranks.world} × {self.micro} images"
+            raise UsageError(problem, "choose run.batch as a multiple of processes × run.micro_batch")
+        self.accumulate = run.batch // (self.micro * ranks.world)
+
+    def __call__(self, images: int) -> Iterator[list[tuple[int, Faces, tuple[str, ...]]]]:
+        """For each step from `images` on: (number of the micro-batch in the step, faces, names of bad files)."""
+        loader = DataLoader(
+            self.pairs,
+            batch_sampler=_Numbers(images, self.run.batch, self.micro, self.ranks),
+            num_workers=self.run.workers,
+            collate_fn=_collate,
+            pin_memory=self.device.type == "cuda",
+            persistent_workers=False,
+            prefetch_factor=4 if self.run.workers else None,
+            multiprocessing_context="fork" if self.run.workers else None,
+            worker_init_fn=_quiet_worker,
+        )
+        batches = iter(loader)
+        while True:
+            numbers = [index * self.ranks.world + self.ranks.rank for index in range(self.accumulate)]
+            step = [next(batches) for _ in numbers]
+            yield [(number, self._faces(micro), micro.unreadable) for number, micro in zip(numbers, step, strict=True)]
+
+    def _faces(self, micro: Micro) -> Faces:
+        gt = signed(micro.gt.to(self.device, non_blocking=True))
+        looks = [signed(view.to(self.device, non_blocking=True)) for view in micro.views]
+        recipe = self.pairs.recipe
+        if recipe is not None and not looks:
+            plain = (gt + 1) / 2
+            made = [recipe.apply_batch(plain, draws) for draws in micro.draws]
+            looks, gt = [lq * 2 - 1 for lq, _ in made], made[0][1] * 2 - 1
+        return Faces(gt, *looks)
+
+
+def signed(levels: Tensor) -> Tensor:
+    """uint8 to float32 in [-1, 1]."""
+    return levels.float().mul_(2 / 255).sub_(1)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers of the images of each micro-batch of one process, without end."""
+
+    start: int
+    batch: int
+    micro: int
+    ranks: Ranks
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.start
+        while True:
+            for first in range(step + self.ranks.rank * self.micro, step + self.batch, self.micro * self.ranks.world):
+                yield list(range(first, first + self.micro))
+            step += self.batch
+
+
+def _quiet_worker(_: int) -> Any:
+    """Workers leave Ctrl-C to the process that trains, and the cores to each other."""
+    import signal
+
+    import cv2
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)

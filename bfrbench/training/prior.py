@@ -1,0 +1,124 @@
+"""A StyleGAN2 prior from scratch: the ordinary form, or any other form in which its noise may enter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import pydantic
+import torch
+from torch import Tensor, nn
+
+from bfrbench.config import Frozen
+from bfrbench.nn import Discriminator, Generator, NoiseForm
+from bfrbench.training import losses
+from bfrbench.training.adversary import Adversary
+from bfrbench.training.config import Augmentation
+from bfrbench.training.rates import adam
+from bfrbench.training.task import Faces, Phase, TaskContext, Terms
+
+
+class PriorSettings(Frozen):
+    """The `[task]` table of a prior's recipe."""
+
+    noise: NoiseForm = "add"
+    multiplier: pydantic.PositiveFloat = 2.0
+    narrow: pydantic.PositiveFloat = 1.0
+    mixing: float = 0.9
+    """Chance that a picture is made of two styles."""
+    r1_gamma: pydantic.NonNegativeFloat = 10.0
+    r1_every: pydantic.PositiveInt = 16
+    path_weight: pydantic.NonNegativeFloat = 2.0
+    path_every: pydantic.PositiveInt = 4
+    path_share: pydantic.PositiveFloat = 0.5
+    """Share of a micro-batch that the path-length penalty looks at."""
+    lr: pydantic.PositiveFloat = 0.002
+    betas: tuple[float, float] = (0.0, 0.99)
+    group: pydantic.PositiveInt | None = 4
+    """Images among which the discriminator sees how much they differ; None: the whole micro-batch."""
+    augmentation: Augmentation = "none"
+
+
+class Prior:
+    """Learns faces from sharp images alone."""
+
+    Settings = PriorSettings
+    averaged = "generator"
+    views = 0
+    loss_networks: tuple[str, ...] = ()
+
+    def __init__(self, context: TaskContext) -> None:
+        self.settings = s = PriorSettings.model_validate(dict(context.settings))
+        self.batch, self.device = context.batch, context.device
+        generator = Generator(context.size, multiplier=s.multiplier, narrow=s.narrow, noise=s.noise)
+        discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
+        generator, discriminator = generator.to(context.device), discriminator.to(context.device)
+        self.generator = generator
+        self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
+        self.optimisers: dict[str, torch.optim.Optimizer] = {
+            "generator": adam([(generator.parameters(), s.lr)], s.betas, s.path_every if s.path_weight else None),
+            "discriminator": adam([(discriminator.parameters(), s.lr)], s.betas, s.r1_every if s.r1_gamma else None),
+        }
+        self._make = torch.compile(generator.synthesise) if context.compile else generator.synthesise
+        self.adversary = Adversary(
+            discriminator,
+            lambda faces: self._fake(len(faces)),
+            gamma=s.r1_gamma,
+            every=s.r1_every,
+            augmentation=s.augmentation,
+            compile=context.compile,
+        )
+        self.path_mean = torch.zeros((), device=context.device)
+
+    def phases(self) -> Sequence[Phase]:
+        own = [Phase("generator", "generator", self._fool)]
+        if self.settings.path_weight:
+            own.append(Phase("path", "generator", self._path, every=self.settings.path_every, exact=True))
+        return [*own, *self.adversary.phases()]
+
+    def state(self) -> dict[str, Tensor]:
+        return {"path-mean": self.path_mean, **self.adversary.state()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.path_mean = state["path-mean"].to(self.device)
+        self.adversary.load_state(state)
+
+    def after_step(self, images: int, stats: dict[str, float]) -> None:
+        self.adversary.after_step(self.batch, stats)
+
+    def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
+        generator = cast(Generator, network)
+        draws = [torch.randn(generator.style_dim, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        z = torch.stack(draws).to(self.device)
+        images: Tensor = generator(z, generator.seeded_noise(seeds))
+        return images
+
+    def result(self, network: nn.Module) -> dict[str, Tensor]:
+        return network.state_dict()
+
+    def _styles(self, count: int) -> Tensor:
+        """w for each layer; some pictures change style at a random layer."""
+        generator = self.generator
+        z = torch.randn(2, count, generator.style_dim, device=self.device)
+        first = generator.spread(generator.style(z[0]))
+        if self.settings.mixing <= 0:
+            return first
+        second = generator.spread(generator.style(z[1]))
+        mixed = torch.rand(count, device=self.device) < self.settings.mixing
+        cut = torch.randint(1, generator.latents, (count,), device=self.device)
+        cut = torch.where(mixed, cut, generator.latents)
+        later = torch.arange(generator.latents, device=self.device) >= cut.unsqueeze(1)
+        return torch.where(later.unsqueeze(2), second, first)
+
+    def _fake(self, count: int) -> Tensor:
+        images: Tensor = self._make(self._styles(count))
+        return images
+
+    def _fool(self, faces: Faces) -> Terms:
+        return {"adversarial": self.adversary.fool(self._fake(len(faces)))}
+
+    def _path(self, faces: Faces) -> Terms:
+        ws = self._styles(max(1, round(len(faces) * self.settings.path_share)))
+        lengths = losses.path_lengths(self.generator.synthesise(ws), ws)
+        penalty, self.path_mean = losses.path_penalty(lengths, self.path_mean)
+        return {"path": penalty * self.settings.path_weight}

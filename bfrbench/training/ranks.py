@@ -1,0 +1,80 @@
+"""Processes under torchrun: who am I, equal starts, averaged gradients. By hand, as StyleGAN2 and EDM do.
+
+DistributedDataParallel and Fabric break double backward (docs/training.md says what was tried).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from bfrbench.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process's place among those that train together."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Every process gets the mean of all processes' gradients."""
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        if self.world == 1 or not gradients:
+            return
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.world
+        offset = 0
+        for gradient in gradients:
+            gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
+            offset += gradient.numel()
+
+    def share(self, tensors: Iterable[Tensor]) -> None:
+        """The first process's values everywhere."""
+        if self.world > 1:
+            for tensor in tensors:
+                distributed.broadcast(tensor, src=0)
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean of a scalar over all processes."""
+        if self.world == 1:
+            return value
+        value = value.clone()
+        distributed.all_reduce(value)
+        return value / self.world
+
+    def wait(self) -> None:
+        if self.world > 1:
+            distributed.barrier()
+
+
+@contextmanager
+def ranks(device: str) -> Iterator[tuple[Ranks, torch.device]]:
+    """Join the other processes (if torchrun started this one) and leave them at the end."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Ranks(), torch.device(device)
+        return
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if device == "cuda" and local >= torch.cuda.device_count():
+        problem = f"process {local} of this machine has no GPU of its own ({torch.cuda.device_count()} here)"
+        raise UsageError(problem, "start torchrun with --nproc-per-node no larger than the number of GPUs")
+    chosen = torch.device("cuda", local) if device == "cuda" else torch.device(device)
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Ranks(distributed.get_rank(), distributed.get_world_size()), chosen
+    finally:
+        distributed.destroy_process_group()

@@ -1,0 +1,245 @@
+"""From a recipe's name and the user's words to a training: resolve, build, resume, train, write the result."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bfrbench import atomic, digests
+from bfrbench.config import parse
+from bfrbench.errors import NotComparable, PluginError, UsageError
+from bfrbench.plugins import PluginHost
+from bfrbench.training.config import RecipeFile, resolve
+
+if TYPE_CHECKING:
+    import torch
+
+    from bfrbench.training.ranks import Ranks
+    from bfrbench.training.task import Task
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for, resolved: everything that a training depends on."""
+
+    recipe: RecipeFile
+    target: str
+    plugin: str
+    data: tuple[tuple[str, float], ...]
+    """References of data sets, each with its share."""
+    validation: str | None
+    device: str
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON, for `--dry-run` and for the run's folder."""
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "target": self.target,
+            "plugin": self.plugin,
+            "data": [list(pair) for pair in self.data],
+            "validation": self.validation,
+            "device": self.device,
+        }
+
+    @property
+    def digest(self) -> str:
+        """Of what makes two trainings the same; where and how fast they run does not count."""
+        plain = self.plain()
+        plain.pop("device")
+        for name in ("workers", "cache", "log_every", "checkpoint_every", "keep_last", "milestone_every", "images"):
+            plain["recipe"]["run"].pop(name)
+        return digests.of_data(plain)
+
+
+def order(
+    recipe: str,
+    data: Sequence[str],
+    *,
+    validation: str | None = None,
+    files: Iterable[Path] = (),
+    sets: Iterable[str] = (),
+    device: str = "cpu",
+    host: PluginHost | None = None,
+) -> Order:
+    """Resolve a recipe's id (`gpen-finetune`, `gpen-finetune@128`) and the user's settings, the task's too."""
+    name, at, size = recipe.partition("@")
+    if at and not size.isdecimal():
+        raise UsageError(f"the size in {recipe!r} is no number", f"write for example {name}@128")
+    owned = (host or PluginHost()).training_recipe(name)
+    side = int(size) if at else None
+    resolved = resolve(owned.spec.config, where=f"recipe {recipe!r}", size=side, files=files, sets=sets)
+    task = _task_class(owned.spec.target, owned.plugin)
+    settings = parse(dict(resolved.task), task.Settings, where=f"recipe {recipe!r}, [task]")
+    resolved = resolved.model_copy(update={"task": settings.model_dump(mode="json")})
+    if not data:
+        raise UsageError("no data set is given", "name one with --data")
+    return Order(resolved, owned.spec.target, owned.plugin, tuple(map(_shared, data)), validation, device)
+
+
+def train(what: Order, out: Path, *, resume: bool = False, host: PluginHost | None = None) -> Path:
+    """Run the training to its end and give the path of the weights file."""
+    from bfrbench.training import checkpoint
+    from bfrbench.training.loop import Trainer, conditions
+    from bfrbench.training.ranks import ranks
+
+    host = host or PluginHost()
+    with ranks(what.device) as (me, device):
+        place = _open_folder(what, out, resume=resume, first=me.first)
+        me.wait()
+        task = _build(what, device)
+        run, recipe = what.recipe.run, _degradation(what.recipe)
+        feed = _feed(what, recipe, task, me, device, out)
+        journal = _journal(what, recipe, out, host, me, device)
+        trainer = Trainer(task, run, feed, me, device, journal, out)
+        if place is not None:
+            _say_differences(trainer.resume(place), conditions(run, me, device), first=me.first)
+        try:
+            trainer.train()
+        except KeyboardInterrupt:
+            trainer.save()
+            raise
+        result = out / "result.safetensors"
+        if me.first:
+            _write_result(result, what, task, trainer, checkpoint.folder(out, trainer.clock.images))
+        return result
+
+
+def _shared(reference: str) -> tuple[str, float]:
+    """`lfw128:train` or `studio-train@0.3`: a data set and its share."""
+    name, at, share = reference.rpartition("@")
+    if not at:
+        return reference, 1.0
+    try:
+        return name, float(share)
+    except ValueError as error:
+        raise UsageError(f"the share in {reference!r} is no number", "write for example studio-train@0.3") from error
+
+
+def _task_class(target: str, plugin: str) -> Any:
+    module, _, name = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except Exception as error:
+        problem = f"the training recipe's target {target!r} of plugin {plugin!r} cannot be loaded ({error})"
+        raise PluginError(problem, "mend the plugin") from error
+
+
+def _build(what: Order, device: torch.device) -> Task:
+    import torch
+
+    from bfrbench.training.task import TaskContext
+
+    run = what.recipe.run
+    torch.manual_seed(run.seed)
+    context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.compile)
+    task: Task = _task_class(what.target, what.plugin)(context)
+    if (what.recipe.degradation is None) != (task.views == 0):
+        needs = "pairs: name a degradation" if task.views else "sharp images alone: name no degradation"
+        raise UsageError(f"recipe {what.recipe.id!r} trains on {needs}", "set degradation in the recipe")
+    return task
+
+
+def _degradation(recipe: RecipeFile) -> Any:
+    from bfrbench.degradations import load_recipe
+
+    return load_recipe(recipe.degradation) if recipe.degradation else None
+
+
+def _feed(what: Order, recipe: Any, task: Task, me: Ranks, device: torch.device, out: Path) -> Any:
+    from bfrbench.data import open_dataset
+    from bfrbench.training.feeding import Faceset, Feed, Pairs
+
+    run = what.recipe.run
+    names, shares = [name for name, _ in what.data], [share for _, share in what.data]
+    sets = [open_dataset(name) for name in names]
+    faces = Faceset(sets, shares, size=what.recipe.size, seed=run.seed, flip=run.flip, names=names)
+    if run.cache != "none":
+        faces.keep(out / "cache" / f"rank-{me.rank}" if run.cache == "disk" else None)
+    return Feed(Pairs(faces, recipe, task.views, apply=run.degrade_on == "workers"), run, me, device)
+
+
+def _journal(what: Order, recipe: Any, out: Path, host: PluginHost, me: Ranks, device: torch.device) -> Any:
+    from bfrbench.data import open_dataset
+    from bfrbench.training.journal import Journal
+    from bfrbench.training.validation import Validation
+
+    run, validation = what.recipe.run, None
+    if me.first and what.validation:
+        validation = Validation(
+            open_dataset(what.validation),
+            recipe,
+            size=what.recipe.size,
+            count=run.validation_images,
+            shown=run.samples,
+            protocol=run.protocol,
+            device=device,
+        )
+    return Journal(out, run, host, active=me.first, validation=validation)
+
+
+def _open_folder(what: Order, out: Path, *, resume: bool, first: bool) -> Path | None:
+    """The checkpoint to go on from; a folder of another training, or one that would be written over, is refused."""
+    from bfrbench.training import checkpoint
+
+    written = out / "order.json"
+    kept = checkpoint.all_of(out)
+    if written.exists():
+        before = json.loads(written.read_text(encoding="utf-8"))
+        if not resume:
+            raise UsageError(f"{out} holds a training already", "go on with --resume, or choose another folder")
+        if before["digest"] != what.digest:
+            different = ", ".join(_differing(before["order"], what.plain()))
+            raise NotComparable(f"{out} was trained with other settings ({different})", "resume with the same ones")
+    elif resume:
+        raise UsageError(f"{out} holds no training to resume", "leave --resume out to start one")
+    if first:
+        atomic.write_json(written, {"digest": what.digest, "order": what.plain()})
+    return kept[-1] if kept else None
+
+
+def _differing(before: Any, now: Any, path: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted({*before, *now})
+        return [name for key in keys for name in _differing(before.get(key), now.get(key), f"{path}.{key}".lstrip("."))]
+    return [] if before == now else [f"{path}: {before!r} then, {now!r} now"]
+
+
+def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool) -> None:
+    import sys
+
+    changed = [f"{name} {before.get(name)!r} → {value!r}" for name, value in now.items() if before.get(name) != value]
+    if changed and first:
+        print(
+            f"resumed under other conditions ({'; '.join(changed)}): equal within rounding, not to the bit",
+            file=sys.stderr,
+        )
+
+
+def _write_result(path: Path, what: Order, task: Task, trainer: Any, last: Path) -> None:
+    """The weights as the restorer reads them, and a card of what they rest on."""
+    from safetensors.torch import save_file
+
+    import bfrbench
+    from bfrbench.training.card import write_card
+
+    tensors = {name: value.detach().contiguous().cpu() for name, value in task.result(trainer.average.network).items()}
+    with atomic.landing(path) as part:
+        save_file(tensors, part, metadata={"recipe": what.recipe.id, "images": str(trainer.clock.images)})
+    facts = {
+        "name": path.stem,
+        "file": path.name,
+        "sha256": digests.of_file(path),
+        "size": path.stat().st_size,
+        "recipe": what.recipe.id,
+        "order": what.digest,
+        "images": trainer.clock.images,
+        "checkpoint": last.name,
+        "bad_steps": trainer.clock.bad_steps,
+        "bfrbench": bfrbench.__version__,
+        "loss_networks": list(task.loss_networks),
+    }
+    write_card(path.with_suffix(".toml"), facts, [name for name, _ in what.data])

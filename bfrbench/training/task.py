@@ -1,0 +1,86 @@
+"""What a recipe trains: networks, their optimisers, and the phases of a step. The loop knows nothing else of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from bfrbench.config import Frozen
+
+Terms: TypeAlias = "dict[str, Tensor]"
+"""Named parts of a loss, each a scalar; their sum is what a phase descends."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """One micro-batch as tasks see it: float32 in [-1, 1], N×3×H×W. Priors have no `lq`; `second` is another
+    degradation of the same faces, for tasks that ask for two views."""
+
+    gt: Tensor
+    lq: Tensor | None = None
+    second: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.gt)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimiser's part of a step."""
+
+    name: str
+    network: str
+    """Whose parameters learn; those of all other networks are held still."""
+    loss: Callable[[Faces], Terms]
+    every: int = 1
+    """Runs on every n-th step; what it returns is multiplied by n, as lazy regularisation does."""
+    exact: bool = False
+    """Runs in float32 and eager, whatever the precision: for losses that differentiate twice."""
+
+
+@dataclass
+class TaskContext:
+    """What a task is built from."""
+
+    size: int
+    settings: Mapping[str, Any]
+    device: torch.device
+    batch: int
+    compile: bool = False
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the task wants written into the card of its result."""
+
+
+class Task(Protocol):
+    """Built by a recipe's target from a TaskContext."""
+
+    Settings: type[Frozen]
+    networks: dict[str, nn.Module]
+    optimisers: dict[str, torch.optim.Optimizer]
+    averaged: str
+    """The network whose moving average is the result."""
+    views: int
+    """Degradations of each face that a micro-batch brings: 0 for a prior, 1, or 2."""
+    loss_networks: tuple[str, ...]
+    """Networks that judge in a loss, for the card: a metric on one of them is flagged on boards."""
+
+    def phases(self) -> Sequence[Phase]: ...
+
+    def state(self) -> dict[str, Tensor]:
+        """What must survive a resume besides networks and optimisers, such as a running path length."""
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None: ...
+
+    def after_step(self, images: int, stats: dict[str, float]) -> None:
+        """Called when a step is done: schedules, adaptive augmentation, stages."""
+
+    def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
+        """What the averaged network makes of faces (or of seeds), in [-1, 1]."""
+
+    def result(self, network: nn.Module) -> dict[str, Tensor]:
+        """The tensors of the weights file, under the names that the restorer reads."""
