@@ -33,14 +33,14 @@ class Isolated:
     def __init__(self, job: Job, *, time_limit: float, memory_limit: int | None = None) -> None:
         self.job, self.time_limit = job, time_limit
         self.memory_limit = memory_limit or _most_of_memory()
-        self.restarts: list[str] = []
         self.about: Mapping[str, Any] = {}
+        self._peak = 0
         self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - lives as long as the engine
-        self._start()
+        self._spawn()
 
     def restore(self, request: Request) -> Answer:
-        restarted = self._restart_if_leaking()
-        self._begin()
+        restarted = self._restart_if_needed()
+        self._peak = 0
         try:
             self._outbox.send(request)
             reply = self._wait(self.time_limit)
@@ -57,25 +57,8 @@ class Isolated:
         self._end()
         self._log.close()
 
-    def _begin(self) -> None:
-        self._peak = 0
-        if self._process.poll() is not None:
-            self._start()
-
-    def _start(self) -> None:
-        to_worker, from_parent = multiprocessing.Pipe(duplex=False)[::-1]
-        from_worker, to_parent = multiprocessing.Pipe(duplex=False)
-        ends = (from_parent.fileno(), to_parent.fileno())
-        command = [sys.executable, "-m", "bfrbench.bench.worker", *map(str, ends)]
-        self._log.seek(0)
-        self._log.truncate()
-        self._process = subprocess.Popen(
-            command, pass_fds=ends, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, env=_environment()
-        )
-        from_parent.close()
-        to_parent.close()
-        self._outbox: Connection = to_worker
-        self._inbox: Connection = from_worker
+    def ready(self) -> None:
+        """Wait until the restorer is made; its own error is raised here."""
         try:
             self._outbox.send(self.job)
             hello = self._wait(_START_SECONDS)
@@ -89,6 +72,25 @@ class Isolated:
             raise hello
         self.about = hello
 
+    def _start(self) -> None:
+        self._spawn()
+        self.ready()
+
+    def _spawn(self) -> None:
+        to_worker, from_parent = multiprocessing.Pipe(duplex=False)[::-1]
+        from_worker, to_parent = multiprocessing.Pipe(duplex=False)
+        ends = (from_parent.fileno(), to_parent.fileno())
+        command = [sys.executable, "-m", "bfrbench.bench.worker", *map(str, ends)]
+        self._log.seek(0)
+        self._log.truncate()
+        self._process = subprocess.Popen(
+            command, pass_fds=ends, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, env=_environment()
+        )
+        from_parent.close()
+        to_parent.close()
+        self._outbox: Connection = to_worker
+        self._inbox: Connection = from_worker
+
     def _wait(self, limit: float) -> Any:
         """The worker's next message, unless it takes too long or grows too large."""
         deadline = time.monotonic() + limit
@@ -99,8 +101,10 @@ class Isolated:
                 raise self._stopped("timeout", f"no answer in {limit:g} s")
         return self._inbox.recv()
 
-    def _restart_if_leaking(self) -> tuple[str, ...]:
-        if self._process.poll() is None and (size := self._resident()) > self.memory_limit * 0.8:
+    def _restart_if_needed(self) -> tuple[str, ...]:
+        if self._process.poll() is not None:
+            self._start()
+        elif (size := self._resident()) > self.memory_limit * 0.8:
             self._end()
             self._start()
             return (f"worker restarted at {size >> 20} MiB",)
@@ -109,7 +113,6 @@ class Isolated:
     def _stopped(self, cause: Any, reason: str) -> BatchFailed:
         failure = BatchFailed(cause, reason)
         self._end()
-        self.restarts.append(reason)
         return failure
 
     def _end(self) -> None:
@@ -123,7 +126,7 @@ class Isolated:
 
         with contextlib.suppress(psutil.Error):
             size = int(psutil.Process(self._process.pid).memory_info().rss)
-            self._peak = max(getattr(self, "_peak", 0), size)
+            self._peak = max(self._peak, size)
             return size
         return 0
 

@@ -100,7 +100,7 @@ def make_plan(
     spec, plugin = _spec(ref, loaded, host)
     if spec.sees_ground_truth and not stage.has_ground_truth:
         raise UsageError(f"{ref} needs the ground truth and this set has none", "leave it out on this board")
-    identity = _identity(ref, spec, plugin, loaded, settings)
+    identity = _identity(ref, spec, plugin, loaded, settings, host)
     draft = _draft(stage, identity, settings, device)
     folder = settings.out or Path(RUNS) / stage.board.name / _folder_name(identity, settings)
     return Plan(stage, spec, plugin, draft, folder, device, rank, settings, loaded, host)
@@ -129,10 +129,10 @@ def _spec(ref: Ref, loaded: LoadedRestorer | None, host: PluginHost) -> tuple[Re
 
 
 def _identity(
-    ref: Ref, spec: RestorerSpec, plugin: str, loaded: LoadedRestorer | None, settings: Settings
+    ref: Ref, spec: RestorerSpec, plugin: str, loaded: LoadedRestorer | None, settings: Settings, host: PluginHost
 ) -> RestorerIdentity:
     argument = loaded.context.argument if loaded is not None else split_ref(ref)[1]
-    package, version = provenance.package_of(spec.target)
+    package, version = provenance.package_of(plugin, host)
     return RestorerIdentity(
         ref=ref,
         id=spec.id,

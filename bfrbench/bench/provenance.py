@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from bfrbench import digests, places
 from bfrbench.digests import Digest
 
 if TYPE_CHECKING:
+    from bfrbench.plugins import PluginHost
     from bfrbench.specs import RestorerSpec
 
 LIBRARIES = (
@@ -32,6 +34,7 @@ LIBRARIES = (
 )
 
 
+@cache
 def versions() -> dict[str, str]:
     """Of Python, bfrbench and every library that touches a pixel or a number."""
     import platform
@@ -65,13 +68,10 @@ def _git(root: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
-def package_of(target: str) -> tuple[str, str]:
-    """The distribution, and its version, that holds a spec's `module:Class`."""
-    top = target.partition(":")[0].partition(".")[0]
-    names = packages_distributions().get(top, [])
-    if top == "bfrbench" or not names:
-        return ("bfrbench", bfrbench.__version__) if top == "bfrbench" else (top, "")
-    return names[0], version(names[0])
+def package_of(plugin: str, host: PluginHost) -> tuple[str, str]:
+    """The distribution, and its version, that a plugin came with; empty for an object of the caller's own."""
+    found = host.plugins.get(plugin)
+    return (found.distribution, found.version) if found is not None else ("", "")
 
 
 def weights_of(spec: RestorerSpec, argument: str | None) -> dict[str, Digest]:

@@ -7,10 +7,11 @@ do when a whole batch fails is the business of `recovery`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from bfrbench.bench.cost import parameters
 from bfrbench.contracts import Batch, Status
 from bfrbench.errors import BadShape
 
@@ -59,7 +60,9 @@ class Engine(Protocol):
     """Something that restores batches, in this process or in another."""
 
     about: Mapping[str, Any]
+    """What the restorer says of itself once it is ready."""
 
+    def ready(self) -> None: ...
     def restore(self, request: Request) -> Answer: ...
     def close(self) -> None: ...
 
@@ -83,13 +86,24 @@ class BatchFailed(Exception):
 class Direct:
     """The restorer in this process."""
 
-    loaded: LoadedRestorer
+    load: Callable[[], LoadedRestorer]
     about: Mapping[str, Any] = field(default_factory=dict)
+    _loaded: LoadedRestorer | None = None
+
+    def ready(self) -> None:
+        self._loaded = self.load()
+        self.about = about(self._loaded)
 
     def restore(self, request: Request) -> Answer:
-        return restore(self.loaded, request)
+        assert self._loaded is not None
+        return restore(self._loaded, request)
 
     def close(self) -> None: ...
+
+
+def about(loaded: LoadedRestorer) -> dict[str, Any]:
+    """What a made restorer says of itself."""
+    return {"parameters": parameters(loaded.restorer)}
 
 
 def restore(loaded: LoadedRestorer, request: Request) -> Answer:
@@ -130,7 +144,7 @@ def as_float(images: U8Batch, device: str) -> Tensor:
     """N×H×W×3 bytes to N×3×H×W floats in [0, 1]; the bytes travel to the device, not the floats."""
     import torch
 
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255).contiguous()
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
 def as_bytes(images: Tensor) -> U8Batch:

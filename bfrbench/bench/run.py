@@ -25,7 +25,6 @@ from bfrbench.bench.scorecard import Scorecard
 from bfrbench.bench.scoring import Scoring
 from bfrbench.bench.stopping import Stopping
 from bfrbench.bench.work import Overlap, Work
-from bfrbench.bench.worker import about
 from bfrbench.errors import BfrbenchError
 
 _WAIT_SECONDS = 0.3
@@ -78,9 +77,7 @@ class _Run:
                 self._work(stopping, claims)
             if stopping.asked.is_set():
                 self._interrupted()
-            if not self.complete:
-                time.sleep(_WAIT_SECONDS)  # the rest is in others' hands
-            elif claims.take(_CONCLUSION):
+            if claims.take(_CONCLUSION):
                 try:
                     if self.audit():
                         return self._conclude()
@@ -104,24 +101,26 @@ class _Run:
         pending = sum(len(shard.ids) for shard in self.journal.shards if shard.number not in landed)
         if landed:
             self.say(f"going on: {len(landed)} of {len(self.journal.shards)} shards are done")
-        with closing(self._engine()) as engine, self._progress(pending) as advance:
+        with closing(self._engine()) as engine:
+            scoring = self._scoring()  # while a worker process is starting
+            engine.ready()
             self.about = engine.about
-            work = self._worker(engine, stopping, claims, advance)
-            while work.once() and not stopping.asked.is_set():
-                continue
-            while not (self.complete or stopping.asked.is_set()):
-                time.sleep(_WAIT_SECONDS)
-                work.once()
+            with self._progress(pending) as advance:
+                work = self._worker(engine, scoring, stopping, claims, advance)
+                while not (self.complete or stopping.asked.is_set()):
+                    if not work.once():
+                        time.sleep(_WAIT_SECONDS)  # the rest is in others' hands
 
     def _engine(self) -> Engine:
         plan, choices = self.plan, self.journal.manifest.choices
         job = plan.job(self.journal.manifest)
         if plan.isolated:
             return Isolated(job, time_limit=choices.time_limit, memory_limit=plan.settings.memory_limit)
-        loaded = plan.loaded or job.load()
-        return Direct(loaded, about(loaded))
+        return Direct(lambda: plan.loaded or job.load(plan.host))
 
-    def _worker(self, engine: Engine, stopping: Stopping, claims: Claims, advance: Callable[[int], None]) -> Work:
+    def _worker(
+        self, engine: Engine, scoring: Scoring, stopping: Stopping, claims: Claims, advance: Callable[[int], None]
+    ) -> Work:
         plan, manifest = self.plan, self.journal.manifest
         choices, rank = manifest.choices, plan.rank
         allowed = int(choices.board.max_failures * len(manifest.ids))
@@ -130,7 +129,7 @@ class _Run:
             journal=self.journal,
             claims=claims,
             engine=Recovering(engine, patience=max(allowed, choices.batch)),
-            scoring=self._scoring(),
+            scoring=scoring,
             stop=stopping.asked,
             overlap=Overlap(plan.settings.readers, plan.settings.ahead),
             first=rank.index * len(self.journal.shards) // rank.count,

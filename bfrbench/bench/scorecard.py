@@ -36,7 +36,7 @@ class Measured(Frozen):
     """Images that the number rests on."""
     failed: dict[str, int] = pydantic.Field(default_factory=dict)
     """Images that this metric could not measure, by reason."""
-    extra: dict[str, float | str] = pydantic.Field(default_factory=dict)
+    extra: dict[str, float] = pydantic.Field(default_factory=dict)
     note: str = ""
 
 

@@ -51,20 +51,7 @@ class Stage:
     @property
     def digest(self) -> Digest:
         """Two results are comparable exactly when this and the digest of their inputs are equal."""
-        board = self.board
-        return digests.of_data(
-            {
-                "form": DIGEST_FORM,
-                "dataset": self.dataset_digest,
-                "size": board.size,
-                "degradation": None if self.recipe is None else {"recipe": self.recipe.digest, "seed": board.seed},
-                "seed": board.seed,
-                "protocol": self.protocol.digest,
-                "codec": board.codec,
-                "max_failures": board.max_failures,
-                "breakdown": [one.model_dump(mode="json") for one in board.breakdown],
-            }
-        )
+        return board_digest(self.board, self.dataset_digest, self.recipe, self.protocol)
 
     @property
     def available(self) -> tuple[Need, ...]:
@@ -95,6 +82,34 @@ class Stage:
         assert self.recipe is not None
         apply: Callable[[U8Image, Draw], Pair] = self.recipe.apply
         return apply
+
+
+def board_digest(board: Board, dataset: Digest, recipe: Any | None, protocol: MetricProtocol) -> Digest:
+    """Of everything that decides the results, and of nothing else: not of titles, rules of gates or layout."""
+    return digests.of_data(
+        {
+            "form": DIGEST_FORM,
+            "dataset": dataset,
+            "size": board.size,
+            "seed": board.seed,
+            "degradation": None if recipe is None else recipe.digest,
+            "protocol": protocol.digest,
+            "codec": board.codec,
+            "max_failures": board.max_failures,
+            "breakdown": [one.model_dump(mode="json") for one in board.breakdown],
+        }
+    )
+
+
+def digest_of_board(board: Board) -> Digest:
+    """The digest of a board whose data set has a card; its images need not be here."""
+    from bfrbench.data import cards
+
+    card = cards().get(board.dataset.partition(":")[0])
+    if card is None:
+        return open_stage(board).digest
+    data = dataset_digest(board.dataset, card, ())
+    return board_digest(board, data, load_board_recipe(board), load_protocol(board.protocol))
 
 
 _PROSE = {"title", "summary", "homepage", "licence", "redistributable", "other_counts", "by_hand", "hub", "given"}

@@ -41,7 +41,7 @@ def summarise(
 ) -> Summary:
     """Every number of a run. `contexts` holds what a metric's finaliser is given besides rows, by its name."""
     rows = {name: list(rows_of(table, name)) for name in dict.fromkeys(metric.rows for metric in metrics)}
-    people = _people(table)
+    people = people_of(table)
     whole = {}
     cells: list[BreakdownResult] = []
     groups = [(one, bins_of(table, one)) for one in breakdowns]
@@ -80,12 +80,8 @@ def bins_of(table: pa.Table, breakdown: Breakdown) -> np.ndarray[tuple[int], np.
     )
 
 
-def identities(table: pa.Table) -> Mapping[str, str]:
+def people_of(table: pa.Table) -> dict[str, str]:
     """The person of each image, where it is known."""
-    return _people(table)
-
-
-def _people(table: pa.Table) -> dict[str, str]:
     pairs = zip(table.column("id").to_pylist(), table.column("identity").to_pylist(), strict=True)
     return {image_id: person for image_id, person in pairs if person is not None}
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from bfrbench.bench.restoring import BatchFailed, restore
+from bfrbench.bench.restoring import BatchFailed, about, restore
 from bfrbench.errors import BfrbenchError, RestorerError
 
 if TYPE_CHECKING:
+    from bfrbench.plugins import PluginHost
     from bfrbench.restorers import LoadedRestorer
     from bfrbench.specs import Precision
 
@@ -32,20 +33,13 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
     threads: int = 1
 
-    def load(self) -> LoadedRestorer:
+    def load(self, host: PluginHost | None = None) -> LoadedRestorer:
         import torch
 
         from bfrbench.restorers import load_restorer
 
         torch.set_num_threads(self.threads)
-        return load_restorer(self.ref, device=self.device, precision=self.precision, **self.options)
-
-
-def about(loaded: LoadedRestorer) -> dict[str, Any]:
-    """What a made restorer says of itself."""
-    from bfrbench.bench.cost import parameters
-
-    return {"parameters": parameters(loaded.restorer)}
+        return load_restorer(self.ref, device=self.device, precision=self.precision, host=host, **self.options)
 
 
 def main(read: int, write: int) -> None:

@@ -1,0 +1,76 @@
+"""Claims: one holder at a time, the dead give way, and no clock is believed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bfrbench.bench.claims import Claims
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from bfrbench.bench.claims import Claims
+with Claims(Path(sys.argv[1])) as claims:
+    print(claims.take("shard"), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_one_holds_no_other_gets_until_it_is_released(tmp_path: Path) -> None:
+    with Claims(tmp_path) as first, Claims(tmp_path) as second:
+        assert first.take("shard")
+        assert not second.take("shard")
+        first.release("shard")
+        assert second.take("shard")
+
+
+def test_claims_end_with_their_holder(tmp_path: Path) -> None:
+    with Claims(tmp_path) as first:
+        assert first.take("shard")
+    with Claims(tmp_path) as second:
+        assert second.take("shard")
+
+
+def test_a_killed_process_gives_way_at_once(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline().strip() == "True"
+    with Claims(tmp_path) as mine:
+        assert not mine.take("shard")
+        process.kill()
+        process.wait()
+        assert mine.take("shard")
+
+
+def test_a_holder_on_another_machine_is_dead_when_its_heart_stops(tmp_path: Path) -> None:
+    text = '{"machine": "another", "pid": 1, "started": "1", "run": "x", "beat": 3}'
+    (tmp_path / "shard.json").write_text(text)
+    with Claims(tmp_path, dead=0.2) as mine:
+        assert not mine.take("shard")
+        (tmp_path / "shard.json").write_text(text.replace('"beat": 3', '"beat": 4'))
+        time.sleep(0.3)
+        assert not mine.take("shard"), "it beat in between"
+        time.sleep(0.3)
+        assert mine.take("shard")
+
+
+def test_a_beating_holder_keeps_its_claim_whatever_the_clocks_say(tmp_path: Path) -> None:
+    with Claims(tmp_path, beat=0.05) as first, Claims(tmp_path, dead=0.3) as second:
+        first._owner["machine"] = "another"
+        assert first.take("shard")
+        for stamp in (0, 4_000_000_000):  # 1970, and 2096
+            assert not second.take("shard")
+            os.utime(tmp_path / "shard.json", (stamp, stamp))
+            time.sleep(0.4)
+            assert not second.take("shard")
+
+
+def test_a_claim_that_was_cut_short_belongs_to_nobody_for_long(tmp_path: Path) -> None:
+    (tmp_path / "shard.json").write_text('{"machine": "ano')
+    with Claims(tmp_path, dead=0.1) as mine:
+        assert not mine.take("shard")
+        time.sleep(0.2)
+        assert mine.take("shard")

@@ -1,0 +1,123 @@
+"""Processes that are really killed with -9 at random moments lose nothing but their open shard."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.bench.noise import Noise
+
+COUNT, SHARD, BATCH = 48, 6, 2
+
+
+@pytest.fixture
+def board(tmp_path: Path, faulty: Path) -> Path:
+    """A board over a folder of small pictures, and the slow restorer of the faulty plugin installed."""
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for image_id in Noise(COUNT, 32).ids:
+        Image.fromarray(np.asarray(Noise(COUNT, 32)[image_id].gt)).save(faces / f"{image_id}.png")
+    path = tmp_path / "killed.toml"
+    path.write_text(
+        f'name = "killed"\ntitle = "t"\nsummary = "s"\ndataset = "{faces}"\nsize = 32\ndegradation = "vqfr-1@32"\n'
+        f'protocol = "basic-v1"\nlayout = {{ batch = {BATCH}, shard = {SHARD} }}\n'
+    )
+    return path
+
+
+def start(board: Path, out: Path, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "bfrbench", "run", "faulty-slow", "--board", str(board), "--out", str(out)]
+    command += ["--metrics", "psnr", "--threads", "1", "--quiet"]
+    return subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def finish(board: Path, out: Path, processes: int = 1) -> str:
+    """Run to the end with some processes, and give the digest of the results."""
+    running = [start(board, out) for _ in range(processes)]
+    for process in running:
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said.decode()
+    check_whole(out)
+    digest: str = json.loads((out / "scorecard.json").read_text())["results_digest"]
+    return digest
+
+
+def check_whole(out: Path) -> None:
+    """No shard is lost, doubled or half-written, and nothing temporary is left but what a kill left."""
+    names = sorted(path.name for path in (out / "rows").glob("shard-*"))
+    assert names == [f"shard-{number:05d}.parquet" for number in range(COUNT // SHARD)]
+
+
+def kill_at_a_random_moment(processes: list[subprocess.Popen[bytes]], out: Path, seed: int) -> None:
+    """Wait until work has begun, then a little longer, then end them all as the kernel would."""
+    chance = random.Random(seed)
+    landed = len(list((out / "rows").glob("shard-*"))) if (out / "rows").is_dir() else 0
+    until = landed + chance.choice((0, 1, 1, 2))
+    deadline = time.monotonic() + 120
+    while len(list((out / "rows").glob("shard-*"))) < until or not (out / "manifest.json").exists():
+        if all(process.poll() is not None for process in processes) or time.monotonic() > deadline:
+            break
+        time.sleep(0.005)
+    time.sleep(chance.random() * 0.15)
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def survive(board: Path, tmp_path: Path, kills: int, processes: int, seed: int) -> None:
+    whole = finish(board, tmp_path / "whole")
+    out, done = tmp_path / f"killed-{processes}-{seed}", 0
+    for kill in range(kills):
+        if (out / "scorecard.json").exists():
+            out = out.with_name(f"{out.name}-again")
+            done = 0
+        kill_at_a_random_moment([start(board, out) for _ in range(processes)], out, seed * 1000 + kill)
+        landed = len(list((out / "rows").glob("shard-*.parquet"))) if (out / "rows").is_dir() else 0
+        assert landed >= done, "a landed shard was lost"
+        done = landed
+    assert finish(board, out, processes) == whole
+
+
+def test_six_kills_change_nothing(board: Path, tmp_path: Path) -> None:
+    survive(board, tmp_path, kills=4, processes=1, seed=1)
+    survive(board, tmp_path, kills=2, processes=2, seed=2)
+
+
+@pytest.mark.slow
+def test_twenty_five_kills_change_nothing(board: Path, tmp_path: Path) -> None:
+    survive(board, tmp_path, kills=13, processes=1, seed=3)
+    survive(board, tmp_path, kills=12, processes=2, seed=4)
+
+
+@pytest.mark.slow
+def test_the_number_of_processes_does_not_show_in_the_results(board: Path, tmp_path: Path) -> None:
+    digests = {finish(board, tmp_path / f"by-{count}", count) for count in (1, 2, 4)}
+    assert len(digests) == 1
+    out = tmp_path / "changing"
+    for count in (4, 1):
+        kill_at_a_random_moment([start(board, out) for _ in range(count)], out, seed=5)
+    assert {finish(board, out, 2)} == digests
+
+
+@pytest.mark.slow
+def test_under_torchrun_the_results_are_the_same(board: Path, tmp_path: Path) -> None:
+    whole = finish(board, tmp_path / "whole")
+    out = tmp_path / "torchrun"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "bfrbench"]
+    command += ["run", "faulty-slow", "--board", str(board), "--out", str(out), "--metrics", "psnr", "--threads", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "scorecard.json").read_text())["results_digest"] == whole
+    assert done.stdout.count("faulty-slow on killed: complete") == 1, "one rank speaks"

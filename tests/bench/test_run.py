@@ -1,0 +1,215 @@
+"""A run goes on where it stopped, shares its folder, and believes nothing that was altered."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bfrbench.bench import manifest as manifests
+from bfrbench.bench import scorecard
+from bfrbench.bench.checking import read_rows, scorecard_problems
+from bfrbench.bench.plan import Plan, Settings, make_plan
+from bfrbench.bench.run import execute
+from bfrbench.bench.scorecard import Scorecard
+from bfrbench.contracts import Batch
+from bfrbench.errors import OutputError, UsageError
+from bfrbench.restorers import LoadedRestorer, load_restorer
+from tests.bench.noise import Noise, noise_stage
+
+COUNT = 30  # 3 shards of 12, 12 and 6; batches of 4
+
+
+def plan_of(folder: Path, restorer: object = "bicubic", count: int = COUNT, **settings: object) -> Plan:
+    stage = noise_stage(count, metrics=("psnr", "probe-level"))
+    return make_plan(restorer, stage, Settings(out=folder, **settings))  # type: ignore[arg-type]
+
+
+def run(folder: Path, restorer: object = "bicubic", count: int = COUNT, **settings: object) -> Scorecard:
+    return execute(plan_of(folder, restorer, count, **settings))
+
+
+class Counting:
+    """Bicubic that remembers what it was asked for, and can be told to interrupt."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.inner: LoadedRestorer = load_restorer("bicubic")
+        self.asked: list[str] = []
+        self.stop_after = stop_after
+
+    def restore(self, batch: Batch) -> object:
+        self.asked += batch.ids
+        if self.stop_after is not None and len(self.asked) >= self.stop_after:
+            os.kill(os.getpid(), 2)
+        return self.inner.restore(batch)
+
+
+def test_the_scorecard_says_what_the_rows_say(tmp_path: Path) -> None:
+    card = run(tmp_path / "run", "input")
+    errors = []
+    for image_id in Noise(COUNT).ids:
+        sample = Noise(COUNT)[image_id]
+        assert sample.gt is not None
+        errors.append(-10 * np.log10(np.mean((sample.image / 255 - sample.gt / 255) ** 2)))
+    psnr = card.results.metrics["psnr"]
+    assert psnr.value == pytest.approx(np.mean(errors), rel=1e-6)
+    assert psnr.low is not None and psnr.high is not None and psnr.low < psnr.value < psnr.high
+    assert psnr.n == COUNT and card.results.status == "complete"
+    assert scorecard_problems(tmp_path / "run")[1] == []
+
+
+def test_a_finished_run_is_not_done_again(tmp_path: Path) -> None:
+    restorer = Counting()
+    first = execute(plan_of(tmp_path / "run", restorer))
+    asked = len(restorer.asked)
+    assert execute(plan_of(tmp_path / "run", restorer)).results_digest == first.results_digest
+    assert (asked, len(restorer.asked)) == (COUNT, COUNT)
+
+
+def test_ctrl_c_finishes_the_batch_and_loses_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = execute(plan_of(tmp_path / "whole", Counting()))
+    interrupted = Counting(stop_after=16)
+    with pytest.raises(KeyboardInterrupt):
+        execute(plan_of(tmp_path / "run", interrupted))
+    said = capsys.readouterr().err
+    assert "finishing the batch" in said and "images have landed" in said
+    assert 16 <= len(interrupted.asked) < COUNT
+    resumed = Counting()
+    card = execute(plan_of(tmp_path / "run", resumed))
+    assert card.results_digest == whole.results_digest
+    assert sorted(interrupted.asked + resumed.asked) == list(Noise(COUNT).ids), "each image once"
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "swapped"])
+def test_a_damaged_shard_is_found_said_and_computed_again(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = run(tmp_path / "run")
+    shards = sorted((tmp_path / "run" / "rows").glob("*.parquet"))
+    data = bytearray(shards[1].read_bytes())
+    if damage == "cut":
+        shards[1].write_bytes(data[: len(data) // 2])
+    elif damage == "flipped":
+        data[len(data) // 3] ^= 4
+        shards[1].write_bytes(data)
+    else:
+        shards[1].write_bytes(shards[0].read_bytes())
+    again = run(tmp_path / "run")
+    assert "shard-00001 is damaged" in capsys.readouterr().err
+    assert again.results_digest == before.results_digest
+    assert (tmp_path / "run" / "rows" / "shard-00001.damaged").exists()
+
+
+def test_an_altered_scorecard_is_refused_and_made_anew_from_the_rows(tmp_path: Path) -> None:
+    before = run(tmp_path / "run")
+    path = tmp_path / "run" / "scorecard.json"
+    data = json.loads(path.read_text())
+    data["results"]["metrics"]["psnr"]["value"] += 1
+    path.write_text(json.dumps(data))
+    with pytest.raises(UsageError, match="altered"):
+        scorecard.read(path)
+    assert run(tmp_path / "run").results_digest == before.results_digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"batch": 5}, "batch: 4 there, 5 here"), ({"limit": 7}, "images: 30 there, 7 here"), ({"sample": 1}, "sample")],
+)
+def test_another_run_in_the_folder_is_refused_by_what_differs(
+    changes: dict[str, object], named: str, tmp_path: Path
+) -> None:
+    run(tmp_path / "run")
+    with pytest.raises(UsageError, match=named):
+        run(tmp_path / "run", **changes)
+
+
+def test_another_version_of_a_library_does_not_mix_in(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    path = tmp_path / "run" / "manifest.json"
+    data = json.loads(path.read_text())
+    data["choices"]["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps(data))
+    with pytest.raises(UsageError, match=r"versions\.torch: '1\.0' there"):
+        run(tmp_path / "run")
+
+
+def test_a_limit_makes_the_result_partial(tmp_path: Path) -> None:
+    card = run(tmp_path / "run", limit=7)
+    assert (card.results.status, card.results.images, card.results.total) == ("partial", 7, COUNT)
+
+
+def test_stages_one_after_the_other_give_the_same_results(tmp_path: Path) -> None:
+    overlapped = run(tmp_path / "a")
+    apart = run(tmp_path / "b", readers=0, ahead=0)
+    assert overlapped.results_digest == apart.results_digest
+
+
+def test_two_runs_in_one_folder_share_the_work(tmp_path: Path) -> None:
+    whole = execute(plan_of(tmp_path / "whole", Counting(), 60))
+    restorers, cards = [Counting(), Counting()], []
+    plans = [plan_of(tmp_path / "run", one, 60) for one in restorers]
+    threads = [threading.Thread(target=lambda plan=plan: cards.append(execute(plan))) for plan in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {card.results_digest for card in cards} == {whole.results_digest}
+    assert sorted(restorers[0].asked + restorers[1].asked) == list(Noise(60).ids), "each image once"
+
+
+def test_saved_images_are_what_was_scored(tmp_path: Path) -> None:
+    from bfrbench.imaging.read import read_image
+
+    run(tmp_path / "run", "input", count=5, save_images=True)
+    for image_id in Noise(5).ids:
+        saved = read_image(tmp_path / "run" / "images" / f"{image_id}.png")
+        assert np.array_equal(saved, Noise(5)[image_id].image)
+
+
+def test_rows_beside_a_scorecard_are_its_own(tmp_path: Path) -> None:
+    run(tmp_path / "a", "input")
+    run(tmp_path / "b", "bicubic")
+    assert read_rows(tmp_path / "a").num_rows == COUNT
+    (tmp_path / "a" / "rows.parquet").write_bytes((tmp_path / "b" / "rows.parquet").read_bytes())
+    assert any("not the rows" in problem for problem in scorecard_problems(tmp_path / "a")[1])
+
+
+def test_every_label_of_the_breakdowns_lands_in_its_bin(tmp_path: Path) -> None:
+    card = run(tmp_path / "run")
+    counts = {(cell.by, cell.bin): cell.n for cell in card.results.breakdowns}
+    assert counts[("yaw", "<-45")] == COUNT  # yaw is number - 90, and 30 images reach -61
+    assert counts[("yaw", "-45..45")] == counts[("yaw", ">=45")] == 0
+    assert counts[("identity", "1")] + counts[("identity", "2")] == COUNT
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_one_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="cannot write"):
+        run(tmp_path / "run")
+
+
+def test_a_place_that_is_no_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        run(tmp_path / "file" / "run")
+
+
+def test_processes_that_start_together_agree_on_one_manifest(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    drafts = [plan_of(tmp_path / "run").draft.model_copy(update={"created": f"moment {n}"}) for n in range(8)]
+    found: list[manifests.Manifest] = []
+    threads = [
+        threading.Thread(target=lambda draft=draft: found.append(manifests.adopt(tmp_path / "run", draft)))
+        for draft in drafts
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({manifest.created for manifest in found}) == 1
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["manifest.json"]
