@@ -1,4 +1,7 @@
-"""Colour operations of the exact road on float64 RGB images with grey levels 0–255."""
+"""Colour operations of the exact road on float32 RGB images with grey levels 0–255.
+
+One rounding after each sum and product, pixel by pixel: NumPy gives the same bits everywhere. Means are float64.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Array = npt.NDArray[np.float64]
+    Array = npt.NDArray[np.float32]
 
 _LUMA = (0.299, 0.587, 0.114)
 """OpenCV's weights."""
@@ -19,8 +22,8 @@ _TORCHVISION_LUMA = (0.2989, 0.587, 0.114)
 
 
 def luma(image: Array, weights: tuple[float, float, float] = _LUMA) -> Array:
-    red, green, blue = weights
-    return image[..., 0] * red + image[..., 1] * green + image[..., 2] * blue
+    red, green, blue = (np.float32(weight) for weight in weights)
+    return np.asarray(image[..., 0] * red + image[..., 1] * green + image[..., 2] * blue, np.float32)
 
 
 def grey(image: Array) -> Array:
@@ -28,15 +31,16 @@ def grey(image: Array) -> Array:
 
 
 def shift(image: Array, args: Mapping[str, Any]) -> Array:
-    return _clip(image + np.array([args["red"], args["green"], args["blue"]]))
+    return _clip(image + np.array([args["red"], args["green"], args["blue"]], np.float32))
 
 
 def haze(image: Array, args: Mapping[str, Any]) -> Array:
-    return image * args["alpha"] + 255.0 * (1.0 - args["alpha"])
+    return image * np.float32(args["alpha"]) + np.float32(255.0 * (1.0 - args["alpha"]))
 
 
 def light(image: Array, args: Mapping[str, Any]) -> Array:
-    return _clip(image * gains(image.shape[0], image.shape[1], args["gain"], args["angle"])[..., None])
+    height, width = image.shape[:2]
+    return _clip(image * gains(height, width, args["gain"], args["angle"])[..., None])
 
 
 def gains(height: int, width: int, gain: float, angle: float) -> Array:
@@ -45,7 +49,7 @@ def gains(height: int, width: int, gain: float, angle: float) -> Array:
     y = (np.arange(height) + 0.5) / height - 0.5
     across, down = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     place = (x[None, :] * across + y[:, None] * down) / (abs(across) + abs(down)) + 0.5
-    return gain + (1.0 - gain) * place
+    return np.asarray(gain + (1.0 - gain) * place, np.float32)
 
 
 def jitter(image: Array, args: Mapping[str, Any]) -> Array:
@@ -55,11 +59,11 @@ def jitter(image: Array, args: Mapping[str, Any]) -> Array:
 
 
 def _brightness(image: Array, factor: float) -> Array:
-    return _clip(image * factor)
+    return _clip(image * np.float32(factor))
 
 
 def _contrast(image: Array, factor: float) -> Array:
-    return _blend(image, luma(image, _TORCHVISION_LUMA).mean(), factor)
+    return _blend(image, np.float32(luma(image, _TORCHVISION_LUMA).mean(dtype=np.float64)), factor)
 
 
 def _saturation(image: Array, factor: float) -> Array:
@@ -68,24 +72,36 @@ def _saturation(image: Array, factor: float) -> Array:
 
 def _hue(image: Array, turn: float) -> Array:
     """Through hue, saturation, value and back; a turn of 1 is the full circle."""
-    high, low = image.max(2), image.min(2)
-    spread = high - low
-    safe = np.where(spread == 0, 1.0, spread)
-    red, green, blue = np.moveaxis((high[..., None] - image) / safe[..., None], 2, 0)
-    is_red, is_green = image[..., 0] == high, image[..., 1] == high
-    hue = np.where(is_red, blue - green, np.where(is_green, 2.0 + red - blue, 4.0 + green - red)) / 6.0
-    hue = np.where(spread == 0, 0.0, hue) + turn
-    # f(n) of the usual HSV formula: each channel is the value less a clipped triangle of the hue.
-    sector = (np.array([5.0, 3.0, 1.0]) + (hue[..., None] * 6.0)) % 6.0
-    return high[..., None] - spread[..., None] * np.clip(np.minimum(sector, 4.0 - sector), 0.0, 1.0)
+    red, green, blue = (np.ascontiguousarray(image[..., channel]) for channel in range(3))
+    high = np.maximum(np.maximum(red, green), blue)
+    spread = high - np.minimum(np.minimum(red, green), blue)
+    six = np.float32(6.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hue = np.where(
+            red == high,
+            (green - blue) / spread,
+            np.where(green == high, (blue - red) / spread + np.float32(2), (red - green) / spread + np.float32(4)),
+        )
+    hue[spread == 0] = 0
+    hue += np.float32(turn * 6.0 + 6.0)
+    # Each channel is the value less a clipped triangle of the hue, in sixths of the circle.
+    turned = np.empty_like(image)
+    for channel, offset in enumerate((5.0, 3.0, 1.0)):
+        sector = hue + np.float32(offset)
+        sector -= six * np.floor(sector / six)
+        triangle = np.clip(np.minimum(sector, np.float32(4.0) - sector), 0, 1)
+        turned[..., channel] = high - spread * triangle
+    return turned
 
 
 def _blend(image: Array, other: Any, factor: float) -> Array:
-    return _clip(factor * image + (1.0 - factor) * other)
+    mixed = image * np.float32(factor)
+    mixed += other * np.float32(1.0 - factor)
+    return _clip(mixed)
 
 
 def _clip(image: Array) -> Array:
-    return np.clip(image, 0.0, 255.0)
+    return np.clip(image, 0, 255, out=image)
 
 
 _JITTERS: dict[str, Callable[[Array, float], Array]] = {

@@ -1,6 +1,6 @@
 """The exact road: an 8-bit image and a draw give an 8-bit low-quality image, the same bytes on every machine.
 
-Between codecs the image is float64 with grey levels 0–255, as the field's code keeps it in floats; only a codec
+Between codecs the image is float32 with grey levels 0–255, as the field's code keeps it in floats; only a codec
 and the end round it.
 """
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from bfrbench.contracts import U8Image
 
-    Image = npt.NDArray[np.generic]
+    Levels = npt.NDArray[np.float32]
+    Image = U8Image | Levels
 
 _BLURS = ("blur", "sinc", "motion", "defocus")
 
@@ -33,7 +34,7 @@ class State:
     """An image on its way, its target, and what the steps may look at."""
 
     image: Image
-    """uint8, or float64 with grey levels 0–255."""
+    """uint8, or float32 with grey levels 0–255."""
     target: U8Image
     noise_key: int
     field: int = 0
@@ -41,8 +42,8 @@ class State:
     labels: U8Image | None = None
 
     @property
-    def levels(self) -> npt.NDArray[np.float64]:
-        return self.image.astype(np.float64, copy=False)
+    def levels(self) -> Levels:
+        return self.image.astype(np.float32, copy=False)
 
     @property
     def rounded(self) -> U8Image:
@@ -61,7 +62,7 @@ def to_uint8(image: Image) -> U8Image:
     """Rounded to the nearest, half to even, and clipped."""
     if image.dtype == np.uint8:
         return image  # type: ignore[return-value]
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)  # type: ignore[arg-type]
+    return cv2.add(image, 0.0, dtype=cv2.CV_8U).reshape(image.shape)  # type: ignore[call-overload,no-any-return]
 
 
 def target_size(op: Op, current: tuple[int, int], given: tuple[int, int]) -> tuple[int, int]:
@@ -81,7 +82,7 @@ def _run(state: State, ops: Sequence[Op]) -> State:
         op = ops[place]
         following = ops[place + 1] if place + 1 < len(ops) else None
         if op.name in _BLURS and following is not None and following.name == "resize":
-            size = target_size(following, state.image.shape[:2], state.target.shape[:2])  # type: ignore[arg-type]
+            size = target_size(following, state.image.shape[:2], state.target.shape[:2])
             kernel = kernel_of(op.name, op.args)
             image = filtering.blur_resize(state.image, kernel, size, following.args["method"])
             state = replace(state, image=image)
@@ -120,22 +121,26 @@ def _blur(op: str) -> Callable[[State, Mapping[str, Any]], State]:
 
 
 def _resize(state: State, args: Mapping[str, Any]) -> State:
-    size = target_size(Op("resize", args), state.image.shape[:2], state.target.shape[:2])  # type: ignore[arg-type]
+    size = target_size(Op("resize", args), state.image.shape[:2], state.target.shape[:2])
     return replace(state, image=filtering.resize(state.levels, size, args["method"]))
 
 
 def _gaussian(state: State, args: Mapping[str, Any]) -> State:
-    shape = (*state.image.shape[:2], 1 if args["grey"] else 3)
-    field = noise.normal(state.noise_key, state.field, shape)
-    noisy = state.image + np.multiply(field, args["sigma"] / noise.GRAIN, dtype=np.float64)
-    return replace(state, image=np.clip(noisy, 0.0, 255.0), field=state.field + 1)
+    height, width = state.image.shape[:2]
+    field = noise.normal(state.noise_key, state.field, (height, width, 1 if args["grey"] else 3))
+    field *= np.float32(args["sigma"] / noise.GRAIN)
+    return replace(state, image=_clipped(state.image + field), field=state.field + 1)
 
 
 def _poisson(state: State, args: Mapping[str, Any]) -> State:
     levels = to_uint8(colour.luma(state.levels)[..., None]) if args["grey"] else state.rounded
     excess = noise.poisson_excess(levels, state.noise_key, state.field)
-    noisy = state.image + excess * args["scale"]
-    return replace(state, image=np.clip(noisy, 0.0, 255.0), field=state.field + 1)
+    excess *= np.float32(args["scale"])
+    return replace(state, image=_clipped(state.image + excess), field=state.field + 1)
+
+
+def _clipped(image: Levels) -> Levels:
+    return np.clip(image, 0, 255, out=image)
 
 
 def _jpeg(state: State, args: Mapping[str, Any]) -> State:
@@ -148,12 +153,12 @@ def _webp(state: State, args: Mapping[str, Any]) -> State:
 
 def _grey(state: State, args: Mapping[str, Any]) -> State:
     grey = colour.grey(state.levels)
-    target = to_uint8(colour.grey(state.target.astype(np.float64))) if args["target"] else state.target
+    target = to_uint8(colour.grey(state.target.astype(np.float32))) if args["target"] else state.target
     return replace(state, image=grey, target=target)
 
 
 def _colour(
-    change: Callable[[npt.NDArray[np.float64], Mapping[str, Any]], npt.NDArray[np.float64]],
+    change: Callable[[Levels, Mapping[str, Any]], Levels],
 ) -> Callable[[State, Mapping[str, Any]], State]:
     return lambda state, args: replace(state, image=change(state.levels, args))
 
@@ -162,7 +167,7 @@ def _move(state: State, args: Mapping[str, Any]) -> State:
     def moved(image: Image) -> Any:
         x, y = int(args["x"]), int(args["y"])
         border = (max(y, 0), max(-y, 0), max(x, 0), max(-x, 0))
-        padded = cv2.copyMakeBorder(image, *border, cv2.BORDER_REFLECT)  # type: ignore[call-overload]
+        padded = cv2.copyMakeBorder(image, *border, cv2.BORDER_REFLECT)
         height, width = image.shape[:2]
         return padded[max(-y, 0) : max(-y, 0) + height, max(-x, 0) : max(-x, 0) + width]
 
@@ -178,8 +183,9 @@ def _mirrored(image: Image) -> Any:
 
 
 def _strokes(state: State, args: Mapping[str, Any]) -> State:
-    mask = tasks.strokes_mask(*state.image.shape[:2], args)
-    return replace(state, image=np.where(mask[..., None], np.uint8(255), state.image))
+    height, width = state.image.shape[:2]
+    mask = tasks.strokes_mask(height, width, args)
+    return replace(state, image=np.where(mask[..., None], state.image.dtype.type(255), state.image))
 
 
 def _palette(state: State, args: Mapping[str, Any]) -> State:

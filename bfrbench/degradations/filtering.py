@@ -3,6 +3,7 @@
 A resize is a matrix on each axis, read off OpenCV itself, and a blur is a sum of separable filters (one for an
 isotropic Gaussian, a few for others). A blur followed by a resize therefore needs only the rows and columns
 that the resize looks at. Where that does not pay, OpenCV's filter2D does the blur.
+Sums are float64, so that their order, which differs between machines, moves no rounding; results are float32.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[np.float64]
+    Levels = npt.NDArray[np.float32]
+    Image = npt.NDArray[np.uint8] | Levels
 
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC}
 _DROPPED = 3e-6
@@ -34,29 +37,31 @@ class Window:
     weights: Array
 
 
-def resize(image: Array, size: tuple[int, int], method: str) -> Array:
+def resize(image: Image, size: tuple[int, int], method: str) -> Levels:
     """To (height, width)."""
     if image.shape[:2] == size:
-        return image
-    return cv2.resize(image, size[::-1], interpolation=INTERPOLATIONS[method])  # type: ignore[return-value]
+        return image.astype(np.float32, copy=False)
+    resized = cv2.resize(image.astype(np.float64), size[::-1], interpolation=INTERPOLATIONS[method])
+    return resized.astype(np.float32)
 
 
-def blur(image: Array, kernel: Array) -> Array:
-    return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)  # type: ignore[return-value]
+def blur(image: Image, kernel: Array) -> Levels:
+    """By filter2D: beyond 11 × 11 taps a float64 Fourier transform, below it float32 sums in the order of the taps."""
+    border = cv2.BORDER_REFLECT_101
+    return np.asarray(cv2.filter2D(image.astype(np.float32), -1, kernel, borderType=border), np.float32)
 
 
-def blur_resize(image: npt.NDArray[np.generic], kernel: Array, size: tuple[int, int], method: str) -> Array:
+def blur_resize(image: Image, kernel: Array, size: tuple[int, int], method: str) -> Levels:
     """The same as `blur` and `resize`, to about 1e-5 grey levels."""
-    rows, columns = (window(n, m, method) for n, m in zip(image.shape[:2], size, strict=True))
+    (height, width), reach = image.shape[:2], kernel.shape[0] // 2
     left, right = separate(kernel)
-    reach = kernel.shape[0] // 2
-    if min(image.shape[:2]) <= reach or len(left) * _cost(rows, columns, kernel.shape[0], image.shape) > _FILTER2D_COST:
-        return resize(blur(np.asarray(image, np.float64), kernel), size, method)
-    padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)  # type: ignore[call-overload]
-    planes = np.ascontiguousarray(padded.reshape(*padded.shape[:2], -1).transpose(2, 0, 1), np.float64)
-    across = _across(planes, columns, right)
-    result = _down(across, rows, left)
-    return np.ascontiguousarray(result.transpose(1, 2, 0)).reshape(*size, *image.shape[2:])
+    rows, columns = window(height, size[0], method), window(width, size[1], method)
+    if min(height, width) <= reach or len(left) * _cost(rows, columns, kernel.shape[0], image.shape) > _FILTER2D_COST:
+        return resize(blur(image, kernel), size, method)
+    padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
+    planes = np.stack(cv2.split(padded)).astype(np.float64)
+    result = _down(_across(planes, columns, right), rows, left)
+    return np.ascontiguousarray(result.transpose(1, 2, 0), np.float32)
 
 
 @lru_cache(maxsize=2048)
@@ -64,7 +69,7 @@ def window(source: int, target: int, method: str) -> Window:
     """The weights with which OpenCV makes `target` pixels of `source`: what it does to the identity matrix."""
     if source == target:
         return Window(np.arange(source), np.ones((source, 1)))
-    matrix = cv2.resize(np.eye(source), (source, target), interpolation=INTERPOLATIONS[method])
+    matrix = np.asarray(cv2.resize(np.eye(source), (source, target), interpolation=INTERPOLATIONS[method]), np.float64)
     first = (matrix != 0).argmax(1)
     taps = int((source - (matrix != 0)[:, ::-1].argmax(1) - first).max())
     starts = np.minimum(first, source - taps)

@@ -83,8 +83,8 @@ def _mahalanobis(size: int, sigma_x: float, sigma_y: float, rotation: float) -> 
     turn = math.radians(rotation)
     along = (x * math.cos(turn) + y * math.sin(turn)) / max(sigma_x, _SHARP)
     across = (y * math.cos(turn) - x * math.sin(turn)) / max(sigma_y, _SHARP)
-    return along**2 + across**2
+    return np.asarray(along**2 + across**2, np.float64)
 
 
 def _normalised(kernel: Kernel) -> Kernel:
-    return kernel / kernel.sum()
+    return np.asarray(kernel / kernel.sum(), np.float64)

@@ -31,16 +31,18 @@ def normal(noise_key: int, field: int, shape: tuple[int, ...]) -> npt.NDArray[np
     return np.take(normal_table(), words(noise_key, field, int(np.prod(shape)))).reshape(shape)
 
 
-def poisson_excess(levels: npt.NDArray[np.uint8], noise_key: int, field: int) -> npt.NDArray[np.float64]:
+def poisson_excess(levels: npt.NDArray[np.uint8], noise_key: int, field: int) -> npt.NDArray[np.float32]:
     """Photon noise of an 8-bit image in grey levels: counts minus their mean, as Real-ESRGAN scales it.
 
     The image's 255 levels stand for as many photons as it has different levels, raised to a power of two.
     """
     photons = photon_scale(int(np.count_nonzero(np.bincount(levels.ravel(), minlength=256))))
-    places = (levels.ravel().astype(np.int64) << 16) | words(noise_key, field, levels.size)
-    counts = np.take(poisson_table(photons), places)
-    mean = levels * (photons / 255.0)
-    return (counts.reshape(levels.shape) - mean) * (255.0 / photons)
+    places = levels.ravel().astype(np.int32) << 16
+    places |= words(noise_key, field, levels.size)
+    excess = np.take(poisson_table(photons), places).astype(np.float32).reshape(levels.shape)
+    excess -= np.take((np.arange(256) * (photons / 255.0)).astype(np.float32), levels)
+    excess *= np.float32(255.0 / photons)
+    return excess
 
 
 def photon_scale(different: int) -> int:
@@ -73,4 +75,4 @@ def _poisson_cumulative(mean: float) -> npt.NDArray[np.float64]:
     up = np.cumprod(mean / counts[top + 1 :]) if mean else np.zeros(len(counts) - 1)
     down = np.cumprod(counts[1 : top + 1][::-1] / mean)[::-1] if top else np.zeros(0)
     mass: npt.NDArray[Any] = np.concatenate([down, [1.0], up])
-    return np.cumsum(mass) / mass.sum()
+    return np.asarray(np.cumsum(mass) / mass.sum(), np.float64)

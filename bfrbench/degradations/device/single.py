@@ -28,7 +28,8 @@ def _haze(work: Work, args: Mapping[str, Any]) -> None:
 def _light(work: Work, args: Mapping[str, Any]) -> None:
     from bfrbench.degradations.colour import gains
 
-    gain = torch.from_numpy(gains(*work.image.shape[1:], args["gain"], args["angle"])).float()
+    height, width = work.image.shape[1:]
+    gain = torch.from_numpy(gains(height, width, args["gain"], args["angle"]))
     work.image = (work.image * gain.to(work.image.device)).clamp(0, 255)
 
 
@@ -112,7 +113,8 @@ def _blend(image: Tensor, other: Tensor, factor: float) -> Tensor:
 
 
 def _torchvision_luma(image: Tensor) -> Tensor:
-    return torch.tensordot(torch.tensor(_TORCHVISION_LUMA, device=image.device), image, 1)
+    red, green, blue = _TORCHVISION_LUMA
+    return image[0] * red + image[1] * green + image[2] * blue
 
 
 _JITTERS: dict[str, Callable[[Tensor, float], Tensor]] = {

@@ -78,7 +78,8 @@ def jpeg(works: list[Work], ops: list[Op]) -> None:
 
 def luma(image: Tensor) -> Tensor:
     """1×h×w."""
-    return torch.tensordot(torch.tensor(_LUMA, device=image.device), image, 1)[None]
+    red, green, blue = _LUMA
+    return image[:1] * red + image[1:2] * green + image[2:] * blue
 
 
 def _levels(image: Tensor, grey: bool) -> Tensor:
