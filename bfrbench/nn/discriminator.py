@@ -21,7 +21,8 @@ class ResidualBlock(nn.Module):
         self.skip = ConvLayer(channels_in, channels_out, 1, down=True, activate=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (self.conv2(self.conv1(x)) + self.skip(x)) * math.sqrt(0.5)
+        out: Tensor = self.conv2(self.conv1(x)) + self.skip(x)
+        return out * math.sqrt(0.5)
 
 
 class Discriminator(nn.Module):

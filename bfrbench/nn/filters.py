@@ -1,4 +1,4 @@
-"""StyleGAN2's low-pass filter, and bringing an image to twice its size by it; which layers filter is up to those layers.
+"""StyleGAN2's low-pass filter, and doubling an image by it; which layers filter is up to those layers.
 
 The four taps act as one depthwise convolution: over so few taps every form is bound by memory, and one pass over the
 image is faster than two separable ones. Doubling is a transposed convolution, which computes the polyphase sum
@@ -17,7 +17,7 @@ TAPS = (1.0, 3.0, 3.0, 1.0)
 
 def kernel(gain: float = 1.0) -> Tensor:
     """The 4×4 filter whose sum is `gain`."""
-    taps = torch.tensor(TAPS, dtype=torch.float64)
+    taps = torch.tensor(TAPS, dtype=torch.float64, device="cpu")  # numbers even where networks are built on "meta"
     outer = torch.outer(taps, taps)
     return (outer * (gain / outer.sum())).float()
 

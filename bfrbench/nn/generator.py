@@ -123,7 +123,7 @@ class Generator(nn.Module):
         dtype = dtype or self.input.input.dtype
         x = self.input.input.to(dtype=dtype, memory_format=torch.channels_last).expand(ws.shape[0], -1, -1, -1)
         x = self.conv1(x, ws[:, 0], noise[0])
-        image = self.to_rgb1(x, ws[:, 1])
+        image: Tensor = self.to_rgb1(x, ws[:, 1])
         overwrite = not torch.is_grad_enabled() and before is None and between is None
         for block, side in enumerate(self.resolutions[1:]):
             layer = 2 * block + 1

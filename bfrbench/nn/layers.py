@@ -7,8 +7,7 @@ layer is one convolution and one pass over its output. `freeze` bakes the factor
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
-from typing import ContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +29,7 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
-def full_precision(x: Tensor) -> ContextManager[object]:
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
     """No autocast inside; nothing at all where there is none, so that traced graphs stay plain."""
     kind = x.device.type
     return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
@@ -58,8 +57,8 @@ class EqualLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with full_precision(x):
-            weight = at_least_float32(self.weight) * self.weight_scale
-            bias = at_least_float32(self.bias) * self.bias_scale
+            weight = scaled(at_least_float32(self.weight), self.weight_scale)
+            bias = scaled(at_least_float32(self.bias), self.bias_scale)
             out = F.linear(at_least_float32(x), weight, bias)
         return leaky(out) if self.activate else out
 
@@ -117,9 +116,8 @@ class ConvLayer(nn.Sequential):
         *before, conv, bias = list(self) if self._activate else [*self, None]
         for blur in before:
             x = blur(x)
-        if bias is None:
-            return conv(x)
-        return leaky(conv(x, bias.bias, self._gain))
+        out: Tensor = conv(x) if bias is None else leaky(conv(x, bias.bias, self._gain))
+        return out
 
     def freeze(self, dtype: torch.dtype) -> None:
         """Runs after the convolution's own `freeze`, which bakes its scale."""

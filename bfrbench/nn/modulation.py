@@ -49,7 +49,7 @@ class ModulatedConv2d(nn.Module):
         return out if demodulation is None else out * demodulation.to(out.dtype)
 
     def _pointwise(self, x: Tensor, w: Tensor) -> Tensor:
-        """A 1×1 convolution to few channels: here it is the image that is large, and the weights of each sample small."""
+        """A 1×1 convolution to few channels: the image is large and weights are small, so each sample gets its own."""
         style, _ = self._factors(w, x.dtype)
         weight = self.weight[0, :, :, 0, 0].to(style.dtype) * style[:, None, :]
         return torch.einsum("noi,nihw->nohw", weight.to(x.dtype), x)
@@ -91,4 +91,8 @@ class ModulatedConv2d(nn.Module):
     def freeze(self, dtype: torch.dtype) -> None:
         self.energy = self._energy().detach()
         weight = self.weight.data[0].to(dtype)
-        self.weight.data = weight.contiguous(memory_format=torch.channels_last)[None]
+        if self.blur is None:
+            self.weight.data = weight.contiguous(memory_format=torch.channels_last)[None]
+        else:  # laid out for the transposed convolution, which reads it with its channels exchanged
+            swapped = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+            self.weight.data = swapped.transpose(0, 1)[None]

@@ -50,20 +50,27 @@ class StyledConv(nn.Module):
             return leaky(torch.addcmul(bias, out, factor) + noise * strength)
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return leaky(torch.cat((out * factor, (noise * strength).expand_as(out)), dim=1) + bias)
-        return leaky(_side_by_side(out, factor, noise, strength, bias))
+        return leaky(_side_by_side(out, factor, noise, strength, bias, reuse=x if overwrite else None))
 
     def _draw(self, out: Tensor) -> Tensor:
         return torch.randn_like(out[:, :1] if self.form == "add" else out)
 
 
-def _side_by_side(left: Tensor, factor: Tensor, right: Tensor, strength: Tensor, bias: Tensor) -> Tensor:
-    """cat(left·factor, right·strength) + bias, written once: fresh memory is the dearest part of this on a CPU."""
+def _side_by_side(
+    left: Tensor, factor: Tensor, right: Tensor, strength: Tensor, bias: Tensor, *, reuse: Tensor | None
+) -> Tensor:
+    """cat(left·factor, right·strength) + bias, written once, into `reuse` where that has room: fresh memory is the
+    dearest part of this on a CPU."""
     count, channels, height, width = left.shape
-    channels_last = left.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    out = torch.empty((count, 2 * channels, height, width), dtype=left.dtype, device=left.device, memory_format=layout)
+    shape = (count, 2 * channels, height, width)
+    if reuse is not None and reuse.shape == shape:
+        out = reuse
+    else:
+        channels_last = left.is_contiguous(memory_format=torch.channels_last)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        out = torch.empty(shape, dtype=left.dtype, device=left.device, memory_format=layout)
     torch.addcmul(bias[:channels], left, factor, out=out[:, :channels])
-    torch.addcmul(bias[channels:], right, strength, out=out[:, channels:])
+    torch.addcmul(bias[channels:], right.expand_as(left), strength, out=out[:, channels:])
     return out
 
 

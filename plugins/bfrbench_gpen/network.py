@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from bfrbench.nn import ConvLayer, EqualLinear, Generator, NoiseForm
+from bfrbench.nn import ConvLayer, EqualLinear, Generator, NoiseForm, seeded_noise
 from bfrbench.nn.generator import SMALLEST
 
 Variant: TypeAlias = Literal["full", "noise-add", "without-noise", "without-finetuning"]
@@ -119,8 +119,6 @@ class Gpen(nn.Module):
 
     def finer_noise(self, seeds: Sequence[int]) -> list[Tensor]:
         """The noise of the layers that the encoder cannot feed, one seed a sample: what makes them repeatable."""
-        from bfrbench.nn import seeded_noise
-
         shapes = [(channels, side) for channels, side in self.generator.noise_shapes() if side > self.shape.entry]
         return seeded_noise(shapes, seeds, like=self.generator.input.input)
 

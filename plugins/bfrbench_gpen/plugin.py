@@ -1,1 +1,68 @@
 """The plugin of GPEN: what it offers, as data."""
+
+from __future__ import annotations
+
+from bfrbench.hookspecs import hookimpl
+from bfrbench.specs import Argument, RestorerSpec
+
+LICENCE = "code Apache-2.0; released weights: none in their repository, its README of 2021 said non-commercial use only"
+CITATION = "Yang, Ren, Xie, Zhang: GAN Prior Embedded Network for Blind Face Restoration in the Wild, CVPR 2021"
+FILE = "a GPEN checkpoint (.safetensors, or .pth as published or from a training); its size is read off the tensors"
+
+
+def _spec(name: str, target: str, summary: str, *, size: int | None = None, weights: str = "") -> RestorerSpec:
+    argument: Argument = "optional" if weights else "required"
+    return RestorerSpec(
+        id=name,
+        target=f"bfrbench_gpen.restorers:{target}",
+        summary=summary,
+        licence=LICENCE,
+        trained_on=("ffhq",) if weights else ("unknown",),
+        size=size,
+        argument=argument,
+        argument_help=FILE + (f"; without it {weights} from the weight store" if weights else ""),
+        options={"compile": "true to compile the network on first use (default false)"},
+        weights=(weights,) if weights else (),
+        precisions=("float32", "bfloat16", "float16"),
+        loss_networks=("arcface-ir-se50",) if weights else (),
+        citation=CITATION,
+    )
+
+
+@hookimpl
+def bfrbench_restorers() -> list[RestorerSpec]:
+    faces = [
+        _spec(
+            f"gpen-{size}",
+            "Restoration",
+            f"GPEN at {size} px: a GAN prior embedded in a U-shaped network.",
+            size=size,
+            weights=f"gpen-bfr-{size}",
+        )
+        for size in (256, 512, 1024, 2048)
+    ]
+    return [
+        *faces,
+        _spec("gpen", "Restoration", "A GPEN of any size or variant, read off its file."),
+        _spec("gpen-sr", "SuperResolution", "A GPEN whose output is larger than its input, repeatable by seed."),
+        _spec(
+            "gpen-colorization-1024",
+            "Colorization",
+            "GPEN that colours grey faces.",
+            weights="gpen-colorization-1024",
+        ),
+        _spec(
+            "gpen-inpainting-1024",
+            "Inpainting",
+            "GPEN that fills white strokes.",
+            size=1024,
+            weights="gpen-inpainting-1024",
+        ),
+        _spec(
+            "gpen-seg2face-512",
+            "SegmentationToFace",
+            "GPEN from a painted label map to a face.",
+            size=512,
+            weights="gpen-seg2face-512",
+        ),
+    ]
