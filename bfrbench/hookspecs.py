@@ -42,6 +42,10 @@ class Hooks:
     def bfrbench_training_recipes(self) -> list[TrainingRecipeSpec]:  # type: ignore[empty-body]
         """Training recipes that this plugin offers."""
 
+    @hookspec
+    def bfrbench_weight_cards(self) -> Path | None:
+        """A folder of weight cards (TOML, one a file) for what this plugin's restorers and metrics need."""
+
     @hookspec(firstresult=True)
     def bfrbench_resolve_weights(self, uri: str, cache_dir: Path) -> Path | None:
         """A local file for a weight's address that the store cannot fetch itself; the first answer wins."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,8 @@ def list_(*, missing: bool = False, json: Json = False) -> None:
         Only those that are not here.
     """
     store = _store()
+    for fault in store.faults:
+        print(fault, file=sys.stderr)
     rows = [row for card in store.cards.values() if not ((row := _row(store, card))["path"] and missing)]
     if json:
         print_json(rows)

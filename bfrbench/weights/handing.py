@@ -38,14 +38,12 @@ def lpips_network(trunk: Trunk, store: WeightStore | None = None) -> nn.Module:
     with sealed("lpips"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchvision's, of the old way in which lpips asks for its trunk
         network: nn.Module = lpips.LPIPS(net=trunk, pretrained=False, pnet_rand=True, verbose=False)
-    tensors = {}
-    for name, own in network.state_dict().items():
-        if name.startswith("net.slice"):
-            tensors[name] = body[f"features.{name.split('.', 2)[2]}"]
-        elif name.startswith("lin"):
-            tensors[name] = heads[name.replace("lins.", "lin", 1)]
-        else:
-            tensors[name] = own
+    kept = {name: own for name, own in network.state_dict().items() if name.startswith("scaling_layer.")}
+    slices = [name for name in network.state_dict() if name.startswith("net.slice")]
+    lines = [name for name in network.state_dict() if name.startswith("lin")]
+    read = {name: body.get(f"features.{name.split('.', 2)[2]}") for name in slices}
+    read |= {name: heads.get(name.replace("lins.", "lin", 1)) for name in lines}
+    tensors = kept | {name: tensor for name, tensor in read.items() if tensor is not None}
     return _filled(network, tensors, store.path(LPIPS_CARDS[trunk][0]))
 
 

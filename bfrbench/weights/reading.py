@@ -106,7 +106,7 @@ def _numpy_parts() -> list[Any]:
     import numpy as np
     from numpy._core import multiarray
 
-    rebuild, scalar = multiarray._reconstruct, multiarray.scalar  # type: ignore[attr-defined]
+    rebuild, scalar = multiarray._reconstruct, multiarray.scalar
     kinds = [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?")]
     return [
         (rebuild, "numpy.core.multiarray._reconstruct"),

@@ -23,6 +23,8 @@ _ONLY_WEIGHTS = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 _here = threading.local()
 _guard = threading.Lock()
 _holders = 0
+_chosen: str | None = None
+"""What the user had set before the first seal."""
 _watching = False
 
 
@@ -38,7 +40,7 @@ class _Seal:
 
 @contextlib.contextmanager
 def sealed(what: str) -> Iterator[None]:
-    """Run code of a library; `what` names it in the error. The seal holds for this thread; what it prints is dropped."""
+    """Run code of a library; `what` names it in the error. It holds for this thread; what is printed is dropped."""
     _watch()
     outer: _Seal | None = getattr(_here, "seal", None)
     seal = _here.seal = _Seal(_caches())
@@ -98,10 +100,14 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _count(step: int) -> None:
     """torch.load refuses code for as long as any thread holds a seal, even where a library asks it not to."""
-    global _holders
+    global _holders, _chosen
     with _guard:
+        if not _holders:
+            _chosen = os.environ.get(_ONLY_WEIGHTS)
         _holders += step
         if _holders:
             os.environ[_ONLY_WEIGHTS] = "1"
+        elif _chosen is None:
+            del os.environ[_ONLY_WEIGHTS]
         else:
-            os.environ.pop(_ONLY_WEIGHTS, None)
+            os.environ[_ONLY_WEIGHTS] = _chosen

@@ -6,6 +6,7 @@ read is `reading`'s.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import stat
@@ -48,13 +49,36 @@ class WeightStore:
     ) -> None:
         self.folder = (home or places.home()) / "weights"
         self.offline = places.offline() if offline is None else offline
-        self.cards = shipped_cards() if cards is None else cards
+        self._given = cards
         self._host = host
         self._verified: dict[Path, tuple[tuple[int, ...], Digest]] = {}
 
+    @property
+    def cards(self) -> Mapping[str, WeightCard]:
+        """Every card: bfrbench's own, and those that plugins bring."""
+        return self._given if self._given is not None else shipped_cards() | self._offered[0]
+
+    @property
+    def faults(self) -> list[str]:
+        """A sentence for each card of a plugin that cannot be used."""
+        return [] if self._given is not None else self._offered[1]
+
+    @functools.cached_property
+    def _offered(self) -> tuple[dict[str, WeightCard], list[str]]:
+        from bfrbench.plugins import PluginHost
+        from bfrbench.weights.offered import offered_cards
+
+        self._host = self._host or PluginHost()
+        return offered_cards(self._host, shipped_cards())
+
     def card(self, name: str) -> WeightCard:
+        """The card of that name; plugins are loaded only for a name that is not bfrbench's own."""
+        if self._given is None and name in shipped_cards():
+            return shipped_cards()[name]
         if name not in self.cards:
-            raise UnknownName("weight file", name, self.cards)
+            unknown = UnknownName("weight file", name, self.cards)
+            unknown.remedy = "; ".join([unknown.remedy, *self.faults])
+            raise unknown
         return self.cards[name]
 
     def place(self, name: str) -> Path:

@@ -220,3 +220,56 @@ def test_a_folder_is_added_by_digest_whatever_the_names(store_of, good):
     store = store_of(offline=True)
     assert store.add_folder(good.parent) == {"net": store.place("net")}
     assert store.path("net").read_bytes() == BODY
+
+
+class Bringer:
+    """A plugin that brings weight cards."""
+
+    def __init__(self, folder: object) -> None:
+        self.folder = folder
+
+    @hookimpl
+    def bfrbench_weight_cards(self) -> object:
+        return self.folder
+
+
+def bringing(**folders: object) -> WeightStore:
+    modules = {
+        name: types.SimpleNamespace(__name__=name, bfrbench_weight_cards=Bringer(folder).bfrbench_weight_cards)
+        for name, folder in folders.items()
+    }
+    return WeightStore(offline=True, host=PluginHost(modules, installed=False))
+
+
+CARD = """
+name = "{name}"
+file = "net.bin"
+summary = "a stranger's network"
+licence = "MIT"
+needed_by = ["restorer stranger"]
+by_hand = "ask the stranger"
+"""
+
+
+def test_a_plugin_brings_cards_of_its_own(good, tmp_path):
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "stranger-net.toml").write_text(CARD.format(name="stranger-net"))
+    store = bringing(stranger=tmp_path / "cards")
+    assert "yunet" in store.cards and store.faults == []
+    store.add("stranger-net", good)
+    assert store.path("stranger-net").read_bytes() == BODY
+    assert store.card("stranger-net").licence == "MIT"
+
+
+def test_broken_cards_of_a_plugin_are_told_and_harm_no_other(good, tmp_path):
+    for folder, name in (("clash", "yunet"), ("fine", "stranger-net")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.toml").write_text(CARD.format(name=name))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "x.toml").write_text("colour = 1")
+    store = bringing(a=tmp_path / "broken", b=tmp_path / "clash", c=tmp_path / "fine", d="no path", e=None)
+    assert store.card("stranger-net").summary == "a stranger's network"
+    assert store.card("yunet").file == "yunet_n_640.onnx"
+    assert len(store.faults) == 3
+    with pytest.raises(UnknownName, match="plugin 'a' cannot be used"):
+        store.card("x")
