@@ -28,6 +28,7 @@ COMMANDS = {
     "export": ("export:export", "Write a restorer as an ONNX file, checked against torch."),
     "degrade": ("degrade:degrade", "Make a low-quality set from a folder of sharp images."),
     "degradations": ("degradations:app", "List and show degradation recipes; compare low-quality sets."),
+    "studio": ("studio:app", "Render faces with exact labels, as files or a contact sheet."),
     "weights": ("weights:app", "List, fetch, add and verify weight files."),
 }
 """Every command: the module and object under bfrbench.cli, and its line in --help."""

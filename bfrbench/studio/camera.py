@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bfrbench.faces.align import FFHQ_512
 from bfrbench.studio.curves import Array
 from bfrbench.studio.shoot import Setting
 
-TEMPLATE = np.array(
-    [[192.98138, 239.94708], [318.90277, 240.1936], [256.63416, 314.01935], [201.26117, 371.41043], [313.08905, 371.15118]]
-) / 512
+TEMPLATE = (FFHQ_512.astype(np.float64) + 0.5) / 512
 """FFHQ's mean five points, as shares of the picture's side."""
 PIVOT = np.array([0.0, -0.9, -0.3])
 """The head turns about the top of the neck."""
@@ -47,6 +46,11 @@ class Camera:
         scale = self.distance / (self.distance - posed[..., 2])
         flat = np.stack([posed[..., 0] * scale, -posed[..., 1] * scale], axis=-1)
         return flat @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def pixels(self, on_head: Array, size: int) -> Array:
+        """Where points of the head lie in the picture; pixel centres are at integers."""
+        posed = self.pose(on_head, np.ones(len(on_head)))
+        return (self.project(posed) * size - 0.5).astype(np.float32)
 
 
 def rotation(yaw: float, pitch: float) -> Array:

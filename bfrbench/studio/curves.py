@@ -19,9 +19,7 @@ def step(x: Array, low: float | Array, high: float | Array) -> Array:
     return t * t * (3 - 2 * t)
 
 
-def bump(
-    x: Array, y: Array, at: tuple[float, float], size: tuple[float, float]
-) -> Array:
+def bump(x: Array, y: Array, at: tuple[float, float], size: tuple[float, float]) -> Array:
     """1 at the middle, near a Gaussian of that standard deviation, and nothing beyond 2.8 of it."""
     dx, dy = (x - at[0]) * (1 / size[0]), (y - at[1]) * (1 / size[1])
     return fade(dx * dx + dy * dy)

@@ -34,8 +34,8 @@ def paint(face: Face, pixels: Pixels, towards: Array) -> None:
 def _nostrils(face: Face, pixels: Pixels, at: Array) -> None:
     nose = face.person.nose
     side, y = np.abs(pixels.x[at] - nose.crooked), pixels.y[at]
-    hole = bump(side, y, (nose.wide * 0.42, nose.tip - 0.145 + nose.upturn), (0.055, 0.026))
-    pixels.mix(at, linear((0.10, 0.04, 0.03)), 0.92 * np.minimum(hole * 1.3, 1))
+    hole = bump(side, y, (nose.wide * 0.42, nose.tip - 0.145 + nose.upturn), (0.048, 0.022))
+    pixels.mix(at, linear((0.14, 0.06, 0.05)), 0.9 * np.minimum(hole * 1.3, 1))
     wing = ridge(np.sqrt((side - nose.wide * 0.66) ** 2 + (y - nose.tip + 0.05) ** 2) - 0.125, 0.018)
     pixels.darken(at, 0.25 * wing * step(side, nose.wide * 0.66, nose.wide * 0.9))
 
@@ -48,10 +48,12 @@ def _brows(face: Face, pixels: Pixels, at: Array) -> None:
     _, middle = face.brow_line(np.clip(u, 0, 1))
     thick = brows.thick * (1 - 0.62 * np.clip(u, 0, 1) ** 1.6) * (0.8 + 0.2 * step(u, 0, 0.2))
     away = (y - middle) / thick
-    flow = noise.read(noise.tile("strands", 1, 2), x * _F(2.2) - y * _F(1.6 * 1.3) + hair.offset[0], y * _F(0.35) + x * _F(0.5))
+    flow = noise.read(
+        noise.tile("strands", 1, 2), x * _F(2.2) - y * _F(1.6 * 1.3) + hair.offset[0], y * _F(0.35) + x * _F(0.5)
+    )
     ends = step(u, -0.06, 0.10) * step(u, 1.08, 0.82)
-    body = np.clip(1.25 - away * away * 0.9, 0, 1) * ends
-    share = np.clip(body * (0.72 + 0.42 * flow) * brows.dense * 1.15, 0, 0.97)
+    body = np.clip(1.2 - away * away * 0.8, 0, 1) * ends
+    share = np.clip(body * (0.80 + 0.30 * flow) * brows.dense * 1.1, 0, 0.97)
     dark = tuple(min(0.55, channel * 0.72) for channel in hair.colour)
     pixels.mix(at, linear((dark[0], dark[1], dark[2])), share)
     pixels.gloss[at] *= 1 - share
@@ -95,7 +97,9 @@ def _eyes(face: Face, pixels: Pixels, at: Array, towards: Array) -> None:
     colour = _sclera(normal, along)
     size = eyes.iris_size
     fibre = noise.read(noise.tile("fibres", 1, 2), np.arctan2(dy, dx) * _F(0.5 / np.pi * 2), away * _F(1.2))
-    ring = (1 + 0.28 * fibre) * (1.25 - 0.5 * step(away, size * 0.45, size)) * (1 - 0.75 * step(away, size * 0.78, size))
+    ring = (
+        (1 + 0.28 * fibre) * (1.25 - 0.5 * step(away, size * 0.45, size)) * (1 - 0.75 * step(away, size * 0.78, size))
+    )
     iris = linear(eyes.iris) * 1.25 * np.maximum(ring, 0.1)
     colour += (iris - colour) * step(away, size + 0.006, size - 0.006)
     colour *= 1 - 0.97 * step(away, 0.040, 0.032)
@@ -147,7 +151,9 @@ def _lips(face: Face, pixels: Pixels, at: Array) -> None:
     pixels.gloss[at] = pixels.gloss[at] * (1 - share) + share * (0.5 + 0.9 * on_lower) * (1 + 0.3 * lines)
     pixels.label[at[(on_upper > 0.5) & (ends > 0.5)]] = CLASS["upper lip"]
     pixels.label[at[(on_lower > 0.5) & (ends > 0.5)]] = CLASS["lower lip"]
-    seam = ridge(y - 0.5 * (upper + lower), 0.011 + 0.25 * (upper - lower)) * step(np.abs(x), face.mouth_half + 0.02, face.mouth_half - 0.04)
+    seam = ridge(y - 0.5 * (upper + lower), 0.011 + 0.25 * (upper - lower)) * step(
+        np.abs(x), face.mouth_half + 0.02, face.mouth_half - 0.04
+    )
     pixels.mix(at, linear((0.22, 0.07, 0.07)), 0.85 * seam)
     corner = bump(np.abs(x), y, (face.mouth_half, face.corner_y), (0.03, 0.022))
     pixels.darken(at, 0.5 * corner)
@@ -180,7 +186,11 @@ def _inside(face: Face, pixels: Pixels, at: Array) -> None:
     dark = linear((0.20, 0.06, 0.06)) + (linear((0.62, 0.28, 0.28)) - linear((0.20, 0.06, 0.06))) * tongue
     white = linear((0.90, 0.87, 0.80)) * (1 - 0.38 * seam) * (1 - 0.6 * step(wide, 0.1, 0.42))
     white = white + (linear((0.66, 0.36, 0.36)) - white) * gum
-    colour = (dark + (white - dark) * teeth) * (0.35 + 0.65 * step(depth, 0.0, 0.035)) * (0.65 + 0.35 * step(upper - y, 0, 0.08))
+    colour = (
+        (dark + (white - dark) * teeth)
+        * (0.35 + 0.65 * step(depth, 0.0, 0.035))
+        * (0.65 + 0.35 * step(upper - y, 0, 0.08))
+    )
     share = step(depth, -0.003, 0.006)
     pixels.mix(at, colour, share)
     pixels.gloss[at] = pixels.gloss[at] * (1 - share) + 0.5 * teeth * share

@@ -20,7 +20,19 @@ def hairline(hair: Hair, theta: Array) -> Array:
     front = hair.line
     recess = hair.recess
     heights = np.array(
-        [front, front + 0.4 * recess, front + recess, front - 0.1 + 0.8 * recess, 0.32, -0.1, -0.25, 0.3, -0.2, -0.85, -1.15]
+        [
+            front,
+            front + 0.4 * recess,
+            front + recess,
+            front - 0.1 + 0.8 * recess,
+            0.32,
+            -0.1,
+            -0.25,
+            0.3,
+            -0.2,
+            -0.85,
+            -1.15,
+        ]
     )
     if hair.style == "tied":
         heights[4:] = [0.42, 0.2, 0.1, 0.28, -0.1, -0.6, -0.8]
@@ -88,4 +100,4 @@ def _sweep(hair: Hair, theta: Array, y: Array) -> Array:
     """How far strands have moved around the head at each height: away from the parting, or in waves."""
     aside = np.clip(wrap(theta - hair.part) * 2, -1, 1) * 0.05 * step(y, 0.4, 1.5)
     swing = noise.read(noise.tile("swing", 3, 3), hair.offset[0] + theta * 0.2, hair.offset[1] + y * 0.2)
-    return aside + (0.004 + 0.022 * hair.wave + 0.05 * hair.curl) * swing
+    return aside + (0.002 + 0.010 * hair.wave + 0.022 * hair.curl) * swing

@@ -9,7 +9,7 @@ from bfrbench.studio.face import EYE_RADIUS, Face
 from bfrbench.studio.person import Skull
 
 _Y = np.array([-3.2, -2.2, -1.8, -1.4, -1.0, -0.6, -0.2, 0.15, 0.5, 0.9, 1.3])
-_WIDTH = np.array([0.9, 0.9, 0.92, 0.96, 1.03, 1.11, 1.17, 1.2, 1.22, 1.22, 1.2])
+_WIDTH = np.array([0.7, 0.7, 0.74, 0.87, 1.0, 1.10, 1.17, 1.2, 1.22, 1.22, 1.2])
 _FRONT = np.array([1.2, 1.22, 1.27, 1.32, 1.35, 1.36, 1.38, 1.41, 1.41, 1.36, 1.28])
 _BACK = np.array([1.0, 1.0, 1.0, 1.02, 1.1, 1.28, 1.46, 1.58, 1.64, 1.62, 1.5])
 _SQUARE = 2.25
@@ -52,11 +52,9 @@ def jaw_line(face: Face, theta: Array) -> Array:
     shape = face.person.skull
     away = np.abs(theta)
     knots = np.array([0.0, 0.35, 0.75, 1.15, 1.55, 1.9, 2.5, 3.2])
-    heights = np.array(
-        [face.chin_y, face.chin_y + 0.03, 0, 0, shape.jaw_angle - 0.35 * face.drop, -0.75, -0.65, -0.8]
-    )
+    heights = np.array([face.chin_y, face.chin_y + 0.04, 0, 0, shape.jaw_angle - 0.35 * face.drop, -0.75, -0.65, -0.8])
     fall = heights[1] - heights[4]
-    heights[2], heights[3] = heights[1] - 0.16 * fall, heights[1] - 0.46 * fall
+    heights[2], heights[3] = heights[1] - 0.22 * fall, heights[1] - 0.58 * fall
     return spline(away, knots, heights)
 
 
@@ -110,15 +108,15 @@ def _nose(face: Face, x: Array, y: Array) -> Array:
     side = np.abs(x)
     height = nose.bridge * step(y, root + 0.3, 0.0) + (nose.out - nose.bridge) * np.minimum(along, 1.0) ** 1.2
     height += nose.hump * bump(along, along * 0, (0.45, 0), (0.18, 1))
-    height *= step(y, tip - 0.21 + nose.upturn, tip + 0.0 + nose.upturn)
-    width = nose.bridge_width + (nose.wide * 0.5 - nose.bridge_width) * step(along, 0.3, 1.0)
+    height *= step(y, tip - 0.20 + nose.upturn, tip + 0.04 + nose.upturn)
+    width = nose.bridge_width + (nose.wide * 0.42 - nose.bridge_width) * step(along, 0.3, 1.0)
     total = height * ridge(side, width)
-    total += nose.ball * bump(side, y, (0.0, tip - 0.01), (0.11, 0.10))
-    total += 0.05 * bump(side, y, (0.0, tip - 0.16 + nose.upturn), (0.05, 0.06))
-    total += 0.16 * bump(side, y, (nose.wide * 0.72, tip - 0.06), (0.085, 0.08))
-    total -= 0.03 * bump(side, y, (nose.wide + 0.06, tip - 0.03), (0.045, 0.10))
-    nostril = bump(side, y, (nose.wide * 0.42, tip - 0.14 + nose.upturn), (0.05, 0.03))
-    return total - 0.06 * nostril
+    total += nose.ball * bump(side, y, (0.0, tip - 0.02), (0.105, 0.10))
+    total += 0.09 * bump(side, y, (0.0, tip - 0.15 + nose.upturn), (0.045, 0.05))
+    total += 0.19 * bump(side, y, (nose.wide * 0.74, tip - 0.085), (0.075, 0.07))
+    total -= 0.03 * bump(side, y, (nose.wide + 0.06, tip - 0.05), (0.045, 0.10))
+    nostril = bump(side, y, (nose.wide * 0.42, tip - 0.145 + nose.upturn), (0.05, 0.03))
+    return total - 0.05 * nostril
 
 
 def _mouth(face: Face, x: Array, y: Array) -> Array:

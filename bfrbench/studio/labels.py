@@ -13,7 +13,7 @@ def five(face: Face) -> Array:
     """Middles of the eyes, nose tip, mouth corners, on the head (5×3): left of the image first."""
     eye = _eye_middle(face)
     x = np.array([-face.eye_x, face.eye_x, face.person.nose.crooked, -face.mouth_half, face.mouth_half])
-    y = np.array([eye, eye, face.person.nose.tip, face.corner_y, face.corner_y])
+    y = np.array([eye, eye, _nose_tip(face), face.corner_y, face.corner_y])
     return lift(face, x, y)
 
 
@@ -22,12 +22,33 @@ def _eye_middle(face: Face) -> float:
     return float(upper[0] + lower[0]) / 2
 
 
+def _nose_tip(face: Face) -> float:
+    """The height at which the nose stands out most."""
+    nose = face.person.nose
+    heights = nose.tip + np.linspace(-0.06, 0.1, 33)
+    return float(heights[np.argmax(lift(face, np.full(33, nose.crooked), heights)[:, 2])])
+
+
 def sixty_eight(face: Face) -> Array:
     """The 68 points in the usual order, on the head (68×3). Jaw points lie on the jaw, not on the outline seen."""
-    turn = np.linspace(-1.62, 1.62, 17)
-    jaw, _ = surface(face, turn, jaw_line(face, turn) + 0.09 + 0.05 * (1 - np.cos(turn)))
+    jaw = _jaw(face)
     flat = [_brow(face), _nose(face), _eyes(face), _mouth(face)]
     return np.concatenate([jaw, *(lift(face, part[:, 0], part[:, 1]) for part in flat)])
+
+
+def _jaw(face: Face) -> Array:
+    """From beside the eye down to the angle of the jaw and along its edge to the chin, evenly, and up the other side."""
+    down, along = np.linspace(0.03, face.person.skull.jaw_angle + 0.12, 12), np.linspace(1.5, 0.0, 40)
+    turn = np.concatenate([np.full(11, 1.5), along])
+    edge = jaw_line(face, along) + 0.09
+    height = np.concatenate([down[:-1], edge])
+    points, _ = surface(face, turn, height)
+    walked = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    stops = np.linspace(0, walked[-1], 9)
+    half = np.stack([np.interp(stops, walked, points[:, axis]) for axis in range(3)], -1)
+    lean = 2 * half[-1, 0]
+    mirrored = half[:-1] * (-1, 1, 1) + (lean, 0, 0) * np.linspace(0, 1, 8)[:, None]
+    return np.concatenate([mirrored, half[::-1]])
 
 
 def _brow(face: Face) -> Array:
@@ -40,7 +61,7 @@ def _brow(face: Face) -> Array:
 
 def _nose(face: Face) -> Array:
     nose = face.person.nose
-    ridge = np.linspace(0.08, nose.tip, 4)
+    ridge = np.linspace(0.02, _nose_tip(face), 4)
     bridge = np.stack([nose.crooked * np.linspace(0, 1, 4), ridge], -1)
     x = np.array([-0.78, -0.4, 0, 0.4, 0.78]) * nose.wide + nose.crooked
     drop = np.array([0.12, 0.165, 0.19, 0.165, 0.12]) - nose.upturn

@@ -91,9 +91,7 @@ def merge(patches: list[Patch], posed: list[Array]) -> Mesh:
             [normals(grid, patch.closed).reshape(-1, 3) for grid, patch in zip(posed, patches, strict=True)]
         ),
         chart=np.concatenate([patch.chart.reshape(-1, 3) for patch in patches]),
-        cover=np.concatenate(
-            [np.ones(p.points.size // 3) if p.cover is None else p.cover.ravel() for p in patches]
-        ),
+        cover=np.concatenate([np.ones(p.points.size // 3) if p.cover is None else p.cover.ravel() for p in patches]),
         faces=np.concatenate(faces),
         parts=np.concatenate(parts),
         two_sided=np.concatenate(sided),

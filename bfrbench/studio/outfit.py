@@ -18,12 +18,12 @@ def hair(face: Face, pixels: Pixels) -> None:
     u, v = pixels.chart[0] + _F(look.offset[0]), pixels.chart[1] + _F(look.offset[1])
     fine = noise.read(noise.tile("strands", 1), u * _F(7), v * _F(0.55 + 1.6 * look.curl))
     locks = noise.read(noise.tile("locks", 2, 2), u * _F(2), v * _F(0.30 + 1.2 * look.curl))
-    tone = 1 + 0.30 * fine + 0.30 * locks
+    tone = 1 + 0.26 * fine + 0.22 * locks
     edge = step(pixels.chart[2], 0.0, 0.25)
     pixels.albedo[:] = linear(look.colour) * np.maximum(tone, 0.15) * (0.6 + 0.4 * edge)
     pixels.bump[:] = 0.16 * fine + 0.14 * locks
     band = 0.5 + 0.5 * np.clip(locks + 0.6 * fine, -1, 1)
-    pixels.gloss[:] = look.shine * 1.1 * band
+    pixels.gloss[:] = look.shine * 0.8 * band
     pixels.label[:] = CLASS["hair"]
 
 

@@ -50,12 +50,12 @@ def ears(face: Face) -> list[Patch]:
 def shoulders(face: Face, theta: Array) -> Patch:
     """From the collar down; the chart says how far below the neckline a point is."""
     shape = face.person.skull
-    down = np.linspace(0, 1, 30) ** 1.5
+    down = np.linspace(0, 1.6, 34) ** 1.5
     a, t = np.meshgrid(theta, down)
     y = -2.02 - 0.45 * step(np.cos(a), 0.2, 1) * (1 - t) - 1.3 * t
     sides = np.abs(np.sin(a))
     wide = shape.neck * 0.66 + 2.5 * np.sqrt(t) * (0.65 + 0.35 * t)
-    deep = shape.neck * 0.74 + 0.75 * np.sqrt(t)
+    deep = shape.neck * 0.74 + 0.85 * np.sqrt(t)
     radius = 1 / np.sqrt((sides / wide) ** 2 + (np.cos(a) / deep) ** 2)
     points = np.stack([radius * np.sin(a), y + 0.0 * sides, radius * np.cos(a) - 0.42], -1)
     chart = np.stack([a / (2 * np.pi), points[..., 1] * 0.25, _neckline(face, points)], -1)

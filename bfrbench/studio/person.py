@@ -202,16 +202,16 @@ def person(seed: int, identity: int) -> Person:
 def _skull(dice: Dice, man: bool, age: float) -> Skull:
     sign = 1 if man else -1
     return Skull(
-        width=dice.about(1.0 + 0.01 * sign, 0.055),
+        width=dice.about(1.0 + 0.01 * sign, 0.07),
         depth=dice.about(1.0, 0.035),
         crown=dice.about(1.0, 0.06),
         forehead=dice.about(0, 0.06),
         brow_ridge=dice.about(0.04 + 0.025 * sign, 0.025),
         cheekbone=dice.about(0.07, 0.05),
-        cheek=dice.about(0.0 - 0.04 * age, 0.07),
-        jaw=dice.about(1.0 + 0.035 * sign, 0.07),
+        cheek=dice.about(0.02 - 0.04 * age, 0.08),
+        jaw=dice.about(1.02 + 0.045 * sign, 0.09),
         jaw_angle=dice.about(-1.1 - 0.04 * sign, 0.12),
-        chin=dice.about(-1.76 - 0.03 * sign, 0.09),
+        chin=dice.about(-1.80 - 0.04 * sign, 0.10),
         chin_out=dice.about(0.10 + 0.02 * sign, 0.06),
         chin_width=dice.about(0.27 + 0.05 * sign, 0.06),
         neck=dice.about(1.0 + 0.08 * sign, 0.07),
@@ -224,40 +224,40 @@ def _eyes(dice: Dice, man: bool, shade: float, age: float) -> Eyes:
     if shade > 2.2:
         colours = {"brown": 3.0, "dark": 4.0, "hazel": 0.4}
     return Eyes(
-        apart=dice.about(1.0, 0.035),
-        wide=dice.about(0.232, 0.017),
-        upper=dice.about(0.087 - 0.012 * age - (0.006 if man else 0), 0.013),
-        lower=dice.about(0.055, 0.010),
-        tilt=dice.about(0.04, 0.05),
+        apart=dice.about(1.0, 0.05),
+        wide=dice.about(0.24, 0.022),
+        upper=dice.about(0.106 - 0.012 * age - (0.006 if man else 0), 0.018),
+        lower=dice.about(0.062, 0.012),
+        tilt=dice.about(0.04, 0.07),
         deep=dice.about(0.17, 0.035),
         fold=dice.about(0.06, 0.02),
         iris=dice.tint(IRISES[dice.pick(colours)], 0.03),
-        iris_size=dice.about(0.097, 0.004),
+        iris_size=dice.about(0.100, 0.005),
         lashes=dice.between(0.4, 0.8) if man else dice.between(0.7, 1.3),
     )
 
 
 def _brows(dice: Dice, man: bool) -> Brows:
     return Brows(
-        high=dice.about(0.31 if man else 0.35, 0.035),
-        arch=dice.about(0.045 if man else 0.075, 0.03),
-        tilt=dice.about(0.02, 0.05),
-        thick=dice.about(0.062 if man else 0.046, 0.014),
-        dense=dice.between(0.55, 1.0),
-        long=dice.about(0.31, 0.025),
-        inner=dice.about(0.21, 0.04),
+        high=dice.about(0.205 if man else 0.25, 0.04),
+        arch=dice.about(0.065 if man else 0.095, 0.035),
+        tilt=dice.about(0.0, 0.05),
+        thick=dice.about(0.066 if man else 0.050, 0.019),
+        dense=dice.between(0.6, 1.1),
+        long=dice.about(0.355, 0.03),
+        inner=dice.about(0.20, 0.05),
     )
 
 
 def _nose(dice: Dice, man: bool) -> Nose:
     return Nose(
-        tip=dice.about(-0.60 if man else -0.575, 0.045),
+        tip=dice.about(-0.63 if man else -0.605, 0.055),
         out=dice.about(0.37 if man else 0.33, 0.05),
         bridge=dice.about(0.15, 0.04),
         bridge_width=dice.about(0.115, 0.02),
         hump=dice.about(0.01, 0.022),
         ball=dice.about(0.07, 0.025),
-        wide=dice.about(0.285 if man else 0.265, 0.035),
+        wide=dice.about(0.30 if man else 0.28, 0.045),
         upturn=dice.about(0.0, 0.025),
         crooked=dice.about(0, 0.012),
     )
@@ -269,13 +269,13 @@ def _mouth(dice: Dice, man: bool, skin: Rgb, age: float) -> Mouth:
     natural = (red * 0.82, green * 0.62, blue * 0.64)
     painted = dice.tint((0.62, 0.13, 0.18), 0.1)
     return Mouth(
-        low=dice.about(-1.08, 0.045),
-        wide=dice.about(0.405, 0.035),
-        upper=dice.about(0.078 - 0.02 * age, 0.02),
-        lower=dice.about(0.105 - 0.015 * age, 0.022),
+        low=dice.about(-1.03, 0.045),
+        wide=dice.about(0.435, 0.042),
+        upper=dice.about(0.092 - 0.025 * age, 0.026),
+        lower=dice.about(0.155 - 0.025 * age, 0.032),
         bow=dice.about(0.25, 0.12),
         out=dice.about(0.05, 0.025),
-        corners=dice.about(0.0, 0.02),
+        corners=dice.about(0.03, 0.02),
         colour=painted if made_up else dice.tint(natural, 0.03),
         strength=dice.between(0.6, 0.9) if made_up else dice.between(0.5, 0.85),
     )
@@ -308,9 +308,7 @@ def _hair_colour(dice: Dice, shade: float, age: float) -> Rgb:
     elif shade > 2.5:
         name = dice.pick({"black": 6, "dark": 2})
     else:
-        name = dice.pick(
-            {"black": 2.5, "dark": 3, "brown": 3, "chestnut": 2, "auburn": 1, "blond": 2, "fair": 1}
-        )
+        name = dice.pick({"black": 2.5, "dark": 3, "brown": 3, "chestnut": 2, "auburn": 1, "blond": 2, "fair": 1})
     return dice.tint(HAIRS[name], 0.02)
 
 

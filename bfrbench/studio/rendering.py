@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bfrbench.contracts import Points, U8Image
 
 SIZES = (64, 512)
+LIGHT = ("azimuth", "elevation", "key", "hardness", "rim")
+"""What is told of the light."""
 _F = np.float32
 
 
@@ -41,20 +43,31 @@ class Shot:
     pose: Pose
     expression: str
     points: Points
-    """Five points: the eyes, the nose tip, the mouth corners, left of the image first."""
+    """Five points: the eyes, the nose tip, the mouth corners, left of the image first. Pixel centres are at integers."""
     landmarks: Points
     """68 points."""
     parsing: npt.NDArray[np.uint8]
     """Class numbers of `bfrbench.studio.CLASSES`."""
     light: Light
 
+    def facts(self) -> dict[str, Any]:
+        """Every label but the parsing map, as plain data."""
+        return {
+            "yaw": self.pose.yaw,
+            "pitch": self.pose.pitch,
+            "roll": self.pose.roll,
+            "expression": self.expression,
+            "points": self.points.tolist(),
+            "landmarks": self.landmarks.tolist(),
+            "light": {name: float(getattr(self.light, name)) for name in LIGHT},
+        }
+
 
 def render(
     identity: int, shot: int, *, seed: int = 0, size: int = 256, yaw: float | None = None, pitch: float | None = None
 ) -> Shot:
     """Picture number `shot` of person number `identity`; a given yaw or pitch replaces the drawn one."""
-    if not SIZES[0] <= size <= SIZES[1]:
-        raise UsageError(f"a studio picture of {size} pixels", f"choose a size from {SIZES[0]} to {SIZES[1]}")
+    check_size(size)
     for name, value, limit in (("yaw", yaw, MAX_YAW), ("pitch", pitch, MAX_PITCH)):
         if value is not None and not abs(value) <= limit:
             raise UsageError(f"a {name} of {value:g} degrees", f"choose one from {-limit:g} to {limit:g}")
@@ -62,10 +75,9 @@ def render(
     face = Face(person(seed, identity), chosen.expression)
     five = labels.five(face)
     camera = aim(chosen, five)
-    inner = max(256, 2 * size if size <= 256 else size * 3 // 2)
+    inner = max(256, size * 3 // 2)
     picture, parsing = _draw(face, chosen, camera, inner)
-    on_head = [points for points in (five, labels.sixty_eight(face))]
-    flat = [camera.project(camera.pose(points, np.ones(len(points)))) * size for points in on_head]
+    points, landmarks = (camera.pixels(on_head, size) for on_head in (five, labels.sixty_eight(face)))
     return Shot(
         image=_develop(picture, chosen, size),
         identity=identity,
@@ -73,11 +85,16 @@ def render(
         seed=seed,
         pose=Pose(chosen.yaw, chosen.pitch, camera.roll),
         expression=chosen.expression.name,
-        points=flat[0].astype(_F),
-        landmarks=flat[1].astype(_F),
+        points=points,
+        landmarks=landmarks,
         parsing=_shrink(parsing, size),
         light=chosen.light,
     )
+
+
+def check_size(size: int) -> None:
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise UsageError(f"a studio picture of {size} pixels", f"choose a size from {SIZES[0]} to {SIZES[1]}")
 
 
 def _draw(face: Face, chosen: Setting, camera: Camera, size: int) -> tuple[Array, Array]:
@@ -101,13 +118,17 @@ def _draw(face: Face, chosen: Setting, camera: Camera, size: int) -> tuple[Array
 
 def _pixels(values: Array, camera: Camera, seen: Visible, own: Array, size: int) -> Pixels:
     normal = values[0:3]
-    normal = normal / np.sqrt((normal * normal).sum(0) + _F(1e-12))
+    normal = normal / np.sqrt(_dot(normal, normal) + _F(1e-12))
     eye = camera.lens().astype(_F)
     ray = values[3:6] - eye[:, None]
-    ray = ray / np.sqrt((ray * ray).sum(0))
-    facing = -(camera.head.astype(_F) @ ray * normal).sum(0)
-    normal = np.where(facing < 0, -normal, normal)
+    ray = ray / np.sqrt(_dot(ray, ray))
+    facing = _dot(camera.head.astype(_F) @ ray, normal)
+    normal = normal * np.where(facing > 0, _F(-1), _F(1))
     return Pixels(values[3], values[4], values[5], normal, values[6:9], ray)
+
+
+def _dot(a: Array, b: Array) -> Array:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 def _paint(part: Part, face: Face, pixels: Pixels, towards: Array) -> None:

@@ -114,11 +114,11 @@ def _light(dice: Dice) -> Light:
     green = dice.about(1, 0.03)
     return Light(
         azimuth=float(np.clip(dice.about(0, 35), -70, 70)),
-        elevation=dice.between(8, 55),
+        elevation=dice.between(0, 50),
         key=dice.between(0.8, 1.2),
         colour=colour,
         sky=(ambient * (1 - cool), ambient * green, ambient * (1 + cool)),
-        floor=(ambient * 0.55 * (1 + cool), ambient * 0.5, ambient * 0.45 * (1 - cool)),
+        floor=(ambient * 0.75 * (1 + cool), ambient * 0.68, ambient * 0.62 * (1 - cool)),
         hardness=dice.between(0.0, 1.0),
         rim=dice.between(0, 0.5) if dice.chance(0.4) else 0.0,
     )

@@ -24,7 +24,7 @@ def paint(face: Face, pixels: Pixels, towards: Array) -> None:
     here = noise.read(pores, u, v)
     lit = noise.read(pores, u + _F(towards[0] * 0.006), v + _F(towards[1] * 0.006))
     pixels.bump[:] = (here - lit) * _F(0.055 * skin.rough)
-    tone = 1 + _F(0.06) * mottle + _F(0.022 * skin.rough) * here
+    tone = 1 + _F(0.045) * mottle + _F(0.022 * skin.rough) * here
     pixels.albedo[:] = linear(skin.colour) * tone
     pixels.gloss[:] = skin.oil * (0.55 + 0.9 * _shiny(face, pixels)) * (1 + 0.25 * here)
     pixels.label[:] = CLASS["skin"]
@@ -55,7 +55,7 @@ def _blood(face: Face, pixels: Pixels, mottle: Array) -> None:
     pixels.albedo *= np.stack([1 + 0.06 * red, 1 - 0.15 * red, 1 - 0.13 * red])
     bags = bump(side, y, (face.eye_x, -0.13), (0.2, 0.05)) + 0.8 * bump(side, y, (0.27, -0.05), (0.07, 0.07))
     lids = bump(side, y, (face.eye_x, 0.1), (0.24, 0.08))
-    tired = bags * 0.35 * skin.circles + 0.16 * lids
+    tired = bags * (0.14 + 0.30 * skin.circles) + 0.16 * lids
     pixels.albedo *= np.stack([1 - 0.55 * tired, 1 - 0.75 * tired, 1 - 0.6 * tired])
 
 
@@ -68,7 +68,9 @@ def _spots(face: Face, pixels: Pixels, u: Array, v: Array) -> None:
         share = step(speckle, _F(0.9), _F(1.7)) * where * _F(0.5 * skin.freckles)
         pixels.mix(everywhere, linear((0.50, 0.28, 0.16)), share)
     for x, y, radius in skin.moles:
-        near = np.flatnonzero((np.abs(pixels.x - x) < 3 * radius) & (np.abs(pixels.y - y) < 3 * radius) & (pixels.z > 0))
+        near = np.flatnonzero(
+            (np.abs(pixels.x - x) < 3 * radius) & (np.abs(pixels.y - y) < 3 * radius) & (pixels.z > 0)
+        )
         spot = bump(pixels.x[near], pixels.y[near], (x, y), (radius, radius))
         pixels.mix(near, linear((0.25, 0.14, 0.10)), 0.85 * spot)
 
@@ -144,7 +146,7 @@ def _scalp(face: Face, pixels: Pixels) -> None:
     if hair.style == "bald":
         return
     inside = pixels.chart[2]
-    near = np.flatnonzero(inside > -0.15)
+    near = np.flatnonzero((inside > -0.15) & (pixels.y > -0.95))
     u, v = pixels.chart[0, near], pixels.chart[1, near]
     strands = noise.read(noise.tile("strands", 1, 2), u * _F(5), v * _F(1.6))
     share = np.clip(step(inside[near], -0.06, 0.10) + 0.28 * strands - 0.1, 0, 1)
