@@ -31,8 +31,10 @@ def check_comparable(first: Scorecard, second: Scorecard) -> None:
 def _obstacles(first: Scorecard, second: Scorecard) -> Iterator[str]:
     ours, theirs = first.results, second.results
     if ours.board_digest != theirs.board_digest:
-        named = f"{ours.board} and {theirs.board}" if ours.board != theirs.board else f"{ours.board}, in two versions"
-        yield f"the boards differ ({named})"
+        parts = ("dataset", "degradation", "protocol")
+        differ = [part for part in parts if getattr(ours, f"{part}_digest") != getattr(theirs, f"{part}_digest")]
+        named = ours.board if ours.board == theirs.board else f"{ours.board} and {theirs.board}"
+        yield f"the boards differ ({named}: {', '.join(differ) or 'size, seed, codec or breakdowns'})"
     if ours.images != theirs.images:
         yield f"one has {ours.images} images and the other {theirs.images}"
     elif ours.inputs_digest != theirs.inputs_digest:

@@ -45,6 +45,9 @@ class Choices(Frozen):
 
     board: Board
     board_digest: Digest
+    dataset_digest: Digest
+    degradation_digest: Digest | None
+    protocol_digest: Digest
     metrics: tuple[str, ...] = ()
     """The metrics that were asked for; () for the whole protocol."""
     restorer: RestorerIdentity

@@ -43,17 +43,20 @@ def conclude(plan: Plan, journal: Journal, contexts: Mapping[str, Context], abou
 
 
 def _results(plan: Plan, journal: Journal, table: pa.Table, contexts: Mapping[str, Context]) -> Results:
-    manifest, stage = journal.manifest, plan.stage
+    manifest, choices, stage = journal.manifest, journal.manifest.choices, plan.stage
     summary = summarise(table, stage.metrics, stage.board.breakdown, contexts)
     failed = sum(summary.failures.values())
     inputs = list(zip(table.column("id").to_pylist(), table.column("input").to_pylist(), strict=True))
     return Results(
         status=run_status(len(manifest.ids), manifest.total, failed, stage.board.max_failures),
         board=stage.board.name,
-        board_digest=manifest.choices.board_digest,
+        board_digest=choices.board_digest,
         dataset=stage.board.dataset,
+        dataset_digest=choices.dataset_digest,
+        degradation=stage.board.degradation,
+        degradation_digest=choices.degradation_digest,
         protocol=stage.protocol.name,
-        protocol_digest=stage.protocol.digest,
+        protocol_digest=choices.protocol_digest,
         inputs_digest=digests.of_data(sorted(inputs)),
         rows_digest=rowtable.digest_of([table]),
         restorer=_restorer(plan, journal),

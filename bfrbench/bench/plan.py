@@ -155,6 +155,9 @@ def _draft(stage: Stage, identity: RestorerIdentity, settings: Settings, device:
     choices = Choices(
         board=stage.board,
         board_digest=stage.digest,
+        dataset_digest=stage.dataset_digest,
+        degradation_digest=None if stage.recipe is None else stage.recipe.digest,
+        protocol_digest=stage.protocol.digest,
         metrics=settings.metrics,
         restorer=identity,
         limit=limit,

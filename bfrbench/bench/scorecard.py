@@ -97,6 +97,10 @@ class Results(Frozen):
     board: str
     board_digest: Digest
     dataset: str
+    dataset_digest: Digest
+    degradation: str
+    degradation_digest: Digest | None
+    """None when the low-quality images came with the set."""
     protocol: str
     protocol_digest: Digest
     inputs_digest: Digest
