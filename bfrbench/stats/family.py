@@ -59,7 +59,8 @@ def mean_family(
     summed = sums(columns, people)
     extremes = _extremes(bootstrap_pivots(summed, seed, resamples), side)
     errors = summed.errors()
-    return Family(summed.means(), _balanced(extremes, level) * errors, errors, level, side)
+    reach = _balanced(extremes, level) * summed.widening(level) * errors
+    return Family(summed.means(), reach, errors, level, side)
 
 
 def subsample_family(drawn: Subsamples, *, level: float = 0.95, side: Side = "both") -> Family:

@@ -1,7 +1,8 @@
 """Means over images with intervals that resample people: of one restorer, of a paired difference, of a rate.
 
-The interval is the studentised bootstrap: it corrects for skewness and for few people where plain percentiles
-are too narrow. Distances between distributions are not means; `subsample` is for those.
+The interval is the studentised bootstrap over people, which corrects for skewness where plain percentiles are
+too narrow, widened where a few people with many images dominate. Distances between distributions are not
+means; `subsample` is for those.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def mean_estimate(
     mean, error = float(summed.means()[0]), float(summed.errors()[0])
     pivots = np.sort(bootstrap_pivots(summed, seed, resamples)[:, 0])
     low, high = np.quantile(pivots, [(1 - level) / 2, (1 + level) / 2])
-    interval = Interval(mean - float(high) * error, mean - float(low) * error, level)
+    reach = error * float(summed.widening(level)[0])
+    interval = Interval(mean - float(high) * reach, mean - float(low) * reach, level)
     return Estimate(mean, interval, error, summed.people, len(data))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri, stdtrit
 
 from bfrbench.errors import InputError, NotComparable, TooLittleMeasured
 from bfrbench.stats.bits import Floats, Ints
@@ -52,6 +53,32 @@ class Sums:
         scale: Floats = np.sqrt(present / np.maximum(present - 1, 1)) / self.images.sum(0)
         errors: Floats = scale * np.sqrt((residuals**2).sum(0))
         return errors
+
+    def freedom(self) -> Floats:
+        """How many people the spread of each mean really rests on, less one.
+
+        One person with 55 images of 1,232 weighs as much as hundreds with one each. The variance of a person's
+        sum is modelled as a·n + b·n², n images that are partly alike, and fitted; equal weights give people - 1.
+        """
+        squares, n = (self.values - self.means() * self.images) ** 2, self.images
+        present = n > 0
+        per_image = np.divide(squares, n, out=np.zeros_like(n), where=present)
+        count = present.sum(0)
+        n_mean, y_mean = n.sum(0) / count, per_image.sum(0) / count
+        spread = (np.where(present, n - n_mean, 0.0) ** 2).sum(0)
+        slope = np.where(present, (n - n_mean) * (per_image - y_mean), 0.0).sum(0) / np.where(spread > 0, spread, 1.0)
+        slope = np.clip(slope, 0.0, (n * per_image).sum(0) / (n**2).sum(0))
+        own = np.maximum(y_mean - slope * n_mean, 0.0)
+        variance = own * n + slope * n**2
+        variance = np.where(variance.sum(0) > 0, variance, present)
+        freedom: Floats = np.maximum(variance.sum(0) ** 2 / (variance**2).sum(0) - 1, 1.0)
+        return freedom
+
+    def widening(self, level: float) -> Floats:
+        """Student's quantile over the normal one: what few effective people cost beyond what resampling shows."""
+        upper = (1 + level) / 2
+        ratio: Floats = stdtrit(self.freedom(), upper) / ndtri(upper)
+        return ratio
 
 
 def sums(columns: npt.ArrayLike, people: People = None) -> Sums:

@@ -1,0 +1,159 @@
+"""From a reference to a data set: a card's id, a path, or a hub repository.
+
+lfw-test                    a card's set, where the user registered it
+lfw128:test                 one split of it
+celeba-test:vqfr            its images with released low-quality partners: image = partner, gt = own image
+studio-test                 rendered faces, always here
+FOLDER | x.zip | x.tar | x.parquet
+hf:owner/name[@revision][#split]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from bfrbench.data import archive, labels, table
+from bfrbench.data.card import DataCard, Ids, cards
+from bfrbench.data.imageset import ImageSet, ImageStream, Samples
+from bfrbench.data.listing import Listed, listed, unique, walk
+from bfrbench.data.roots import partner_root, root_of
+from bfrbench.errors import InputError, NotComparable, UnknownName, UsageError
+
+_HUB = "hf:"
+
+
+@overload
+def open_dataset(
+    ref: str, *, streaming: Literal[False] = False, ids: Ids = "stem", columns: Mapping[str, str] | None = None
+) -> Samples: ...
+@overload
+def open_dataset(
+    ref: str, *, streaming: Literal[True], ids: Ids = "stem", columns: Mapping[str, str] | None = None
+) -> ImageStream: ...
+def open_dataset(
+    ref: str, *, streaming: bool = False, ids: Ids = "stem", columns: Mapping[str, str] | None = None
+) -> Samples | ImageStream:
+    """Open a data set by reference (see this module's first lines). Images are read when they are asked for.
+
+    `ids` and `columns` are for sets without a card: whether file ids are stems or paths, and which columns of a
+    table are ours (`{"id": "file"}`).
+    """
+    if ref.startswith(_HUB):
+        data = table.hub(ref.removeprefix(_HUB), columns or {}, streaming=streaming)
+        return _wrapped(ref, data, None, None)
+    name, _, view = ref.partition(":")
+    if name in cards() and not (Path(ref).exists() and "/" in ref):
+        return _carded(cards()[name], view, ref, streaming)
+    path = Path(ref).expanduser()
+    if not path.exists():
+        raise UnknownName("data set or path", ref, cards())
+    return open_path(ref, path, None, ids, columns or {}, streaming=streaming)
+
+
+def open_path(
+    ref: str, path: Path, card: DataCard | None, ids: Ids, columns: Mapping[str, str], *, streaming: bool
+) -> ImageSet | ImageStream:
+    """Open a folder, an archive, a parquet file or a folder of them."""
+    if tables := parquet_files(path):
+        return _wrapped(ref, table.parquet(tables, columns, streaming=streaming), card, path)
+    files = lister(path, ids)
+    if streaming:
+        stream = table.stream_files(partial(_unique, files, ids))
+        return ImageStream(ref, stream, card)
+    return _wrapped(ref, table.over_files(listed(files(), str(path), ids)), card, path)
+
+
+def lister(path: Path, ids: Ids) -> Callable[[], Iterator[Listed]]:
+    """What lists the images of a folder or archive."""
+    if path.is_dir():
+        return partial(walk, path, ids)
+    if archive.is_archive(path):
+        return partial(archive.members, path, ids)
+    known = ", ".join((*archive.ARCHIVES, ".parquet"))
+    raise InputError(f"{path} is neither a folder nor one of {known}", "give the place of a whole set")
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """The parquet files that a path means: itself, or those of a folder that holds only such (beside labels)."""
+    if path.suffix == ".parquet":
+        return [path]
+    return [] if not path.is_dir() else [p for p in sorted(path.glob("*.parquet")) if p.name != labels.FILE]
+
+
+def _carded(card: DataCard, view: str, ref: str, streaming: bool) -> Samples | ImageStream:
+    if view and view not in card.views:
+        raise UnknownName(f"split or low-quality partner of {card.id}", view, card.views)
+    if card.splits and not view:
+        options = " or ".join(f"{card.id}:{name}" for name in card.splits)
+        raise UsageError(f"{card.id!r} has more than one part", f"choose {options}")
+    if card.part_of:
+        return _part_of(card, ref, streaming)
+    root = root_of(card)
+    if view in card.splits:
+        tables = [path for pattern in card.splits[view].files for path in sorted(root.glob(pattern))]
+        if not tables:
+            wanted = ", ".join(card.splits[view].files)
+            raise InputError(
+                f"{root} has no file {wanted}", f"complete the set, or register where it lies: {card.by_hand}"
+            )
+        return _wrapped(ref, table.parquet(tables, card.columns, streaming=streaming), card, root)
+    if card.partner(view):
+        if streaming:
+            raise UsageError(f"{ref!r} pairs two sets by id and cannot stream", "open it without streaming")
+        return _given(card, view, ref, root)
+    return open_path(ref, root, card, card.ids, card.columns, streaming=streaming)
+
+
+def _part_of(card: DataCard, ref: str, streaming: bool) -> Samples | ImageStream:
+    """The images of another card's set that are this one's."""
+    assert card.part_of is not None and card.numbered is not None
+    from bfrbench.data.roots import find_root
+
+    own = find_root(card)
+    if own is not None:
+        return open_path(ref, own, card, card.ids, card.columns, streaming=streaming)
+    whole = open_dataset(card.part_of)
+    if missing := set(card.numbered.ids()) - set(whole.ids):
+        problem = f"{card.part_of!r} lacks {len(missing)} images of {card.id!r} (first: {min(missing)})"
+        raise InputError(problem, f"see 'bfrbench datasets verify {card.part_of}'")
+    part = whole.select(card.numbered.ids())
+    part.ref, part.card = ref, card
+    return part
+
+
+def _given(card: DataCard, view: str, ref: str, root: Path) -> ImageSet:
+    """Low-quality partners with their ground truth, paired by id; anything unpaired is an error that names it."""
+    partner = card.partner(view)
+    assert partner is not None
+    place = partner_root(card, view)
+    truth = {file.id: file.locator for file in listed(lister(root, card.ids)(), str(root), card.ids)}
+    found = listed(lister(place, card.ids)(), str(place), card.ids)
+    files = [Listed(file.id.removesuffix(partner.suffix), file.locator) for file in found]
+    alone = sorted(set(truth) - {file.id for file in files})
+    extra = sorted({file.id for file in files} - set(truth))
+    if alone or extra:
+        counts = f"{len(alone)} images have no partner and {len(extra)} no ground truth (first: {(alone + extra)[0]})"
+        raise NotComparable(f"{place} and {root} do not pair: {counts}", "complete them or register the right ones")
+    return _as_set(ref, table.over_files(files, truth), card, root)
+
+
+def _wrapped(ref: str, data: Any, card: DataCard | None, folder: Path | None) -> ImageSet | ImageStream:
+    import datasets
+
+    if isinstance(data, datasets.IterableDataset):
+        return ImageStream(ref, data, card)
+    return _as_set(ref, data, card, folder)
+
+
+def _as_set(ref: str, data: Any, card: DataCard | None, folder: Path | None) -> ImageSet:
+    ids = table.check_ids(data, ref)
+    if (known := labels.joined(ref, folder)) is not None:
+        data = labels.taken_up(data, known)
+    return ImageSet(ref, data, ids, card)
+
+
+def _unique(files: Callable[[], Iterator[Listed]], ids: Ids) -> Iterator[Listed]:
+    return unique(files(), ids)
