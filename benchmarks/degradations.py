@@ -1,4 +1,4 @@
-"""Degrading: the exact road beside a straightforward OpenCV loop, one thread each; scaling over processes; the device road.
+"""Degrading: the exact road beside a plain OpenCV loop, one thread each; scaling over processes; the device road.
 
     python benchmarks/degradations.py [--images FOLDER] [--count 40] [--seed 0] [--repeat 3]
 
@@ -18,16 +18,16 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-import cv2
-import numpy as np
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
 
-from bfrbench.cli.output import print_table
-from bfrbench.contracts import Draw, Op
-from bfrbench.degradations import apply, load_recipe, noise
-from bfrbench.degradations.equality import compare
-from bfrbench.degradations.exact import target_size
-from bfrbench.degradations.filtering import INTERPOLATIONS
-from bfrbench.degradations.kernels import kernel_of
+from bfrbench.cli.output import print_table  # noqa: E402
+from bfrbench.contracts import Draw, Op  # noqa: E402
+from bfrbench.degradations import apply, load_recipe, noise  # noqa: E402
+from bfrbench.degradations.equality import compare  # noqa: E402
+from bfrbench.degradations.exact import target_size  # noqa: E402
+from bfrbench.degradations.filtering import INTERPOLATIONS  # noqa: E402
+from bfrbench.degradations.kernels import kernel_of  # noqa: E402
 
 RECIPES = ("gfpgan", "codeformer-2", "real-esrgan")
 

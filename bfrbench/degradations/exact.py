@@ -87,6 +87,10 @@ def _run(state: State, ops: Sequence[Op]) -> State:
             image = filtering.blur_resize(state.image, kernel, size, following.args["method"])
             state = replace(state, image=image)
             place += 2
+        elif op.name == "resize" and following is None:
+            size = target_size(op, state.image.shape[:2], state.target.shape[:2])
+            state = replace(state, image=filtering.resize_rounded(state.image, size, op.args["method"]))
+            place += 1
         elif op.name == "patch":
             state = _patch(state, start, op.args)
             place += 1
@@ -117,12 +121,12 @@ def _patch(state: State, start: State, args: Mapping[str, Any]) -> State:
 
 
 def _blur(op: str) -> Callable[[State, Mapping[str, Any]], State]:
-    return lambda state, args: replace(state, image=filtering.blur(state.levels, kernel_of(op, args)))
+    return lambda state, args: replace(state, image=filtering.blur(state.image, kernel_of(op, args)))
 
 
 def _resize(state: State, args: Mapping[str, Any]) -> State:
     size = target_size(Op("resize", args), state.image.shape[:2], state.target.shape[:2])
-    return replace(state, image=filtering.resize(state.levels, size, args["method"]))
+    return replace(state, image=filtering.resize(state.image, size, args["method"]))
 
 
 def _gaussian(state: State, args: Mapping[str, Any]) -> State:
