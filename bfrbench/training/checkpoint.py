@@ -40,6 +40,7 @@ def save(
     run: Path, images: int, task: Task, average: Average, scaler: Mapping[str, Any], state: dict[str, Any]
 ) -> Path:
     """Write the checkpoint beside its place and rename it there; a failure leaves the others untouched."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     place = folder(run, images)
@@ -55,7 +56,7 @@ def save(
             _flush(file)
         shutil.rmtree(place, ignore_errors=True)
         part.replace(place)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+    except (OSError, SafetensorError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         shutil.rmtree(part, ignore_errors=True)
         kept = all_of(run)
         last = f"the last whole checkpoint is {kept[-1]}" if kept else "there is no earlier one"

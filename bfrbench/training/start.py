@@ -228,7 +228,9 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, last: Path)
 
     tensors = {name: value.detach().contiguous().cpu() for name, value in task.result(trainer.average.network).items()}
     with atomic.landing(path) as part:
-        save_file(tensors, part, metadata={"recipe": what.recipe.id, "images": str(trainer.clock.images)})
+        # One entry: safetensors writes several in an order that changes from process to process.
+        origin = {"recipe": what.recipe.id, "order": what.digest, "images": trainer.clock.images}
+        save_file(tensors, part, metadata={"training": json.dumps(origin, sort_keys=True)})
     facts = {
         "name": path.stem,
         "file": path.name,

@@ -48,7 +48,9 @@ class GpenShape:
             if side < 32 or side & (side - 1):
                 raise ValueError(f"a GPEN's sizes are powers of two from 32, not {side}")
         if self.entry > self.size:
-            raise ValueError(f"a GPEN cannot take {self.entry} pixels and give {self.size}: it never shrinks")
+            raise ValueError(
+                f"a GPEN of power-of-two sizes cannot take {self.entry} px and give {self.size}: it never shrinks"
+            )
 
     @property
     def entry(self) -> int:
@@ -110,12 +112,23 @@ class Gpen(nn.Module):
         The type of `image` is the type of the convolutions; the result is float32 or better.
         """
         w, features = self.encode(image)
+        return self.decode(self.generator.spread(w), features, noise, dtype=image.dtype)
+
+    def decode(
+        self,
+        ws: Tensor,
+        features: Sequence[Tensor],
+        noise: Sequence[Tensor] | None = None,
+        *,
+        dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """From w per layer and the encoder's features, coarsest first, to images."""
         maps = [features[0], *(skip for skip in features[1:] for _ in range(2))]
         missing = 1 + 2 * (len(self.generator.resolutions) - 1) - len(maps)
         finer: Sequence[Tensor | None] = noise if noise is not None else [None] * missing
         if len(finer) != missing:
             raise ValueError(f"this GPEN takes {missing} noise maps beyond its encoder's features, not {len(finer)}")
-        return self.generator.synthesise(self.generator.spread(w), [*maps, *finer], dtype=image.dtype)
+        return self.generator.synthesise(ws, [*maps, *finer], dtype=dtype)
 
     def finer_noise(self, seeds: Sequence[int]) -> list[Tensor]:
         """The noise of the layers that the encoder cannot feed, one seed a sample: what makes them repeatable."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bfrbench.hookspecs import hookimpl
-from bfrbench.specs import Argument, RestorerSpec
+from bfrbench.specs import Argument, RestorerSpec, TrainingRecipeSpec
+from bfrbench.training.library import recipe_specs
 
 LICENCE = "code Apache-2.0; released weights: none in their repository, its README of 2021 said non-commercial use only"
 CITATION = "Yang, Ren, Xie, Zhang: GAN Prior Embedded Network for Blind Face Restoration in the Wild, CVPR 2021"
@@ -66,3 +67,10 @@ def bfrbench_restorers() -> list[RestorerSpec]:
             weights="gpen-seg2face-512",
         ),
     ]
+
+
+@hookimpl
+def bfrbench_training_recipes() -> list[TrainingRecipeSpec]:
+    prior = recipe_specs("bfrbench_gpen", "recipes", "bfrbench.training.prior:Prior", ("gpen-prior",))
+    pairs = ("gpen-finetune", "gpen-code", "gpen-colorize", "gpen-inpaint", "gpen-sr")
+    return [*prior, *recipe_specs("bfrbench_gpen", "recipes", "bfrbench_gpen.training:GpenTraining", pairs)]

@@ -1,0 +1,177 @@
+"""GPEN's trainings after the prior: the paper's fine-tuning of an embedded prior, and the released code's single stage.
+
+Both are one task; what tells them apart stands in their recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import pydantic
+import torch
+from torch import Tensor, nn
+
+from bfrbench.config import Frozen
+from bfrbench.errors import InputError
+from bfrbench.nn import Discriminator
+from bfrbench.training import checkpoint, losses
+from bfrbench.training.adversary import Adversary
+from bfrbench.training.config import Augmentation
+from bfrbench.training.judges import identity_network, perceptual_trunk
+from bfrbench.training.rates import adam
+from bfrbench.training.task import Faces, Phase, TaskContext, Terms
+from bfrbench_gpen.network import Gpen, GpenShape, Variant
+
+
+class GpenSettings(Frozen):
+    """The `[task]` table of a GPEN recipe."""
+
+    variant: Variant = "full"
+    multiplier: pydantic.PositiveFloat = 2.0
+    narrow: pydantic.PositiveFloat = 1.0
+    in_size: pydantic.PositiveInt | None = None
+    """Side of the input in the super-resolution form."""
+    prior: str | None = None
+    """A run or checkpoint of `gpen-prior` with the same shape: its averaged generator and its discriminator."""
+    adversarial: pydantic.NonNegativeFloat = 1.0
+    l1: pydantic.NonNegativeFloat = 0.0
+    smooth_l1: pydantic.NonNegativeFloat = 0.0
+    feature_matching: pydantic.NonNegativeFloat = 0.0
+    perceptual: pydantic.NonNegativeFloat = 0.0
+    perceptual_trunk: str | None = None
+    identity: pydantic.NonNegativeFloat = 0.0
+    r1_gamma: pydantic.NonNegativeFloat = 10.0
+    r1_every: pydantic.PositiveInt = 16
+    path_weight: pydantic.NonNegativeFloat = 0.0
+    path_every: pydantic.PositiveInt = 4
+    lr_encoder: pydantic.PositiveFloat = 2e-3
+    lr_decoder: pydantic.PositiveFloat = 2e-4
+    lr_discriminator: pydantic.PositiveFloat = 2e-5
+    betas: tuple[float, float] = (0.0, 0.99)
+    group: pydantic.PositiveInt | None = None
+    augmentation: Augmentation = "none"
+
+
+class GpenTraining:
+    """Learns pairs: degraded face in, sharp face out."""
+
+    Settings = GpenSettings
+    averaged = "gpen"
+    views = 1
+
+    def __init__(self, context: TaskContext) -> None:
+        self.settings = s = GpenSettings.model_validate(dict(context.settings))
+        self.batch, self.device = context.batch, context.device
+        shape = GpenShape(context.size, multiplier=s.multiplier, narrow=s.narrow, in_size=s.in_size).variant(s.variant)
+        self.gpen = Gpen(shape)
+        discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
+        if s.prior is not None:
+            _embed(Path(s.prior), self.gpen, discriminator)
+        self.gpen, discriminator = self.gpen.to(self.device), discriminator.to(self.device)
+        if s.variant == "without-finetuning":
+            for parameter in self.gpen.generator.parameters():
+                parameter.frozen = True  # type: ignore[attr-defined]
+        self.networks: dict[str, nn.Module] = {"gpen": self.gpen, "discriminator": discriminator}
+        self.optimisers: dict[str, torch.optim.Optimizer] = {
+            "gpen": adam(self._groups(), s.betas, s.path_every if s.path_weight else None),
+            "discriminator": adam(
+                [(discriminator.parameters(), s.lr_discriminator)], s.betas, s.r1_every if s.r1_gamma else None
+            ),
+        }
+        self._restore = torch.compile(self.gpen) if context.compile else self.gpen
+        self.adversary = Adversary(
+            discriminator,
+            lambda faces: self._out(faces),
+            gamma=s.r1_gamma,
+            every=s.r1_every,
+            augmentation=s.augmentation,
+            compile=context.compile,
+        )
+        self.trunk = perceptual_trunk(s.perceptual_trunk or "vgg19", self.device) if s.perceptual else None
+        self.embed = identity_network(self.device) if s.identity else None
+        self.path_mean = torch.zeros((), device=self.device)
+
+    @property
+    def loss_networks(self) -> tuple[str, ...]:
+        trunk = (self.settings.perceptual_trunk or "vgg19",) if self.trunk else ()
+        return (*trunk, *(("arcface-ir-se50",) if self.embed else ()))
+
+    def phases(self) -> Sequence[Phase]:
+        own = [Phase("restorer", "gpen", self._lose)]
+        if self.settings.path_weight:
+            own.append(Phase("path", "gpen", self._path, every=self.settings.path_every, exact=True))
+        return [*own, *(self.adversary.phases() if self.settings.adversarial else ())]
+
+    def state(self) -> dict[str, Tensor]:
+        return {"path-mean": self.path_mean, **self.adversary.state()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.path_mean = state["path-mean"].to(self.device)
+        self.adversary.load_state(state)
+
+    def after_step(self, images: int, stats: dict[str, float]) -> None:
+        self.adversary.after_step(self.batch, stats)
+
+    def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
+        gpen = cast(Gpen, network)
+        assert faces.lq is not None
+        out: Tensor = gpen(self._entry(faces.lq), gpen.finer_noise(seeds))
+        return out.clamp(-1, 1)
+
+    def result(self, network: nn.Module) -> dict[str, Tensor]:
+        return network.state_dict()
+
+    def _groups(self) -> list[tuple[list[nn.Parameter], float]]:
+        """The encoder with its way to w at one rate, the embedded prior at another."""
+        prior = list(self.gpen.generator.parameters())
+        inside = {id(parameter) for parameter in prior}
+        encoder = [parameter for parameter in self.gpen.parameters() if id(parameter) not in inside]
+        return [(encoder, self.settings.lr_encoder), (prior, self.settings.lr_decoder)]
+
+    def _entry(self, lq: Tensor) -> Tensor:
+        side = self.gpen.shape.entry
+        return lq if lq.shape[-1] == side else nn.functional.interpolate(lq, size=(side, side), mode="area")
+
+    def _out(self, faces: Faces) -> Tensor:
+        assert faces.lq is not None
+        out: Tensor = self._restore(self._entry(faces.lq))
+        return out
+
+    def _lose(self, faces: Faces) -> Terms:
+        s, out, gt = self.settings, self._out(faces), faces.gt
+        terms: Terms = {}
+        if s.adversarial:
+            terms["adversarial"] = s.adversarial * self.adversary.fool(out)
+        if s.l1:
+            terms["l1"] = s.l1 * (out - gt).abs().mean()
+        if s.smooth_l1:
+            terms["smooth-l1"] = s.smooth_l1 * nn.functional.smooth_l1_loss(out, gt)
+        if s.feature_matching:
+            judge = cast(Discriminator, self.networks["discriminator"]).judge
+            with torch.no_grad():
+                real = judge(gt)[1]
+            terms["feature-matching"] = s.feature_matching * losses.feature_matching(real, judge(out)[1])
+        if self.trunk is not None:
+            terms["perceptual"] = s.perceptual * losses.perceptual(self.trunk(gt), self.trunk(out))
+        if self.embed is not None:
+            terms["identity"] = s.identity * losses.identity(self.embed(gt), self.embed(out))
+        return terms
+
+    def _path(self, faces: Faces) -> Terms:
+        """The prior's path length along w, with the encoder's features as they are."""
+        assert faces.lq is not None
+        w, features = self.gpen.encode(self._entry(faces.lq))
+        ws = self.gpen.generator.spread(w)
+        lengths = losses.path_lengths(self.gpen.decode(ws, features), ws)
+        penalty, self.path_mean = losses.path_penalty(lengths, self.path_mean)
+        return {"path": penalty * self.settings.path_weight}
+
+
+def _embed(place: Path, gpen: Gpen, discriminator: Discriminator) -> None:
+    """Stage two starts where stage one ended: its averaged generator and its discriminator."""
+    kept = [place] if (place / "state.json").is_file() else checkpoint.all_of(place)
+    if not kept:
+        raise InputError(f"{place} holds no checkpoint of a prior", "give a run of gpen-prior, or one checkpoint of it")
+    checkpoint.load_networks(kept[-1], {"average": gpen.generator, "discriminator": discriminator})

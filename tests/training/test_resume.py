@@ -1,0 +1,197 @@
+"""A resume that resumes: killed at any moment and resumed equals uninterrupted, to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from bfrbench import digests
+from bfrbench.errors import InputError, NotComparable, OutputError, UsageError
+from bfrbench.training import checkpoint, start
+from bfrbench.training.journal import read_stats
+from tests.training.conftest import TINY
+
+
+def words(photographs: Path, out: Path, *more: str) -> list[str]:
+    sets = [word for setting in TINY for word in ("--set", setting)]
+    place = ["--data", str(photographs), "--out", str(out)]
+    return [sys.executable, "-m", "bfrbench", "train", "stylegan2-prior@16", *place, *sets, *more]
+
+
+def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    done = run(words(photographs, out))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def essence(out: Path) -> tuple[str, list[dict[str, object]]]:
+    """The weights, the last checkpoint and the numbers of a run, without times."""
+    stats = [{k: v for k, v in line.items() if k != "timing"} for line in read_stats(out)]
+    last = checkpoint.all_of(out)[-1]
+    parts = [digests.of_file(out / "result.safetensors"), digests.of_file(last / "weights.safetensors")]
+    return "/".join([last.name, *parts]), stats
+
+
+def test_the_same_command_gives_the_same_bits(photographs: Path, whole: Path, tmp_path: Path) -> None:
+    done = run(words(photographs, tmp_path / "run"))
+    assert done.returncode == 0, done.stderr
+    assert essence(tmp_path / "run") == essence(whole)
+
+
+def killed_and_resumed(photographs: Path, out: Path, moments: random.Random) -> None:
+    """Start, kill with -9 after some time, resume, until it ends."""
+    resume: list[str] = []
+    for _ in range(60):
+        process = subprocess.Popen(
+            words(photographs, out, *resume),
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        known = len(checkpoint.all_of(out))
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(checkpoint.all_of(out)) > known or (out / ".never").exists():
+                break
+            time.sleep(0.01)
+        if process.poll() is None:
+            time.sleep(moments.uniform(0, 0.3))
+            process.send_signal(signal.SIGKILL)
+        stderr = process.communicate()[1].decode()
+        if process.returncode == 0:
+            return
+        assert process.returncode == -signal.SIGKILL, stderr
+        resume = ["--resume"] if (out / "order.json").exists() else []
+    raise AssertionError("it never came to its end")
+
+
+def test_killed_again_and_again_equals_uninterrupted(photographs: Path, whole: Path, tmp_path: Path) -> None:
+    killed_and_resumed(photographs, tmp_path / "run", random.Random(1))
+    assert essence(tmp_path / "run") == essence(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_many_more_moments(photographs: Path, whole: Path, tmp_path: Path, seed: int) -> None:
+    killed_and_resumed(photographs, tmp_path / "run", random.Random(100 + seed))
+    assert essence(tmp_path / "run") == essence(whole)
+
+
+def test_ctrl_c_keeps_the_last_step_and_says_how_to_go_on(photographs: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        words(photographs, out), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
+    )
+    while not read_stats(out) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in stderr
+    assert checkpoint.all_of(out)
+    assert run(words(photographs, out, "--resume")).returncode == 0
+    assert digests.of_file(out / "result.safetensors") == digests.of_file(whole / "result.safetensors")
+
+
+def test_another_number_of_threads_is_said(photographs: Path, whole: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(whole, tmp_path / "run")
+    done = run([*words(photographs, tmp_path / "run", "--resume"), "--set", "run.images=56"], OMP_NUM_THREADS="2")
+    assert done.returncode == 0, done.stderr
+    assert "threads 1 → 2" in done.stderr and "equal within rounding, not to the bit" in done.stderr
+
+
+def test_two_processes_equal_one_with_twice_the_accumulation(photographs: Path, tmp_path: Path) -> None:
+    one = run(words(photographs, tmp_path / "one", "--set", "run.micro_batch=4", "--set", "run.images=16"))
+    assert one.returncode == 0, one.stderr
+    two = words(photographs, tmp_path / "two", "--set", "run.micro_batch=4", "--set", "run.images=16")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *two[1:]]
+    both = run(launcher)
+    assert both.returncode == 0, both.stderr
+    first, second = (load_file(tmp_path / name / "result.safetensors") for name in ("one", "two"))
+    assert first.keys() == second.keys()
+    gaps = torch.cat([(value - second[name]).abs().flatten() for name, value in first.items()])
+    # Adam divides a gradient by its own size: where one is all rounding, its step of one rate may point either way.
+    steps, rate = 2, 0.002
+    assert float((gaps > 1e-4).float().mean()) < 1e-3 and float(gaps.max()) <= 2 * steps * rate
+
+
+def settings(photographs: Path, *more: str, size: int = 16) -> start.Order:
+    return start.order(f"stylegan2-prior@{size}", [str(photographs)], sets=[*TINY, *more])
+
+
+def test_a_folder_that_holds_a_training_is_not_written_over(photographs: Path, whole: Path) -> None:
+    with pytest.raises(UsageError, match="holds a training already.*--resume"):
+        start.train(settings(photographs), whole)
+
+
+def test_resuming_with_other_settings_names_them(photographs: Path, whole: Path) -> None:
+    with pytest.raises(NotComparable, match=r"task\.r1_gamma: 10\.0 then, 3\.0 now"):
+        start.train(settings(photographs, "task.r1_gamma=3.0"), whole, resume=True)
+
+
+def test_resuming_what_was_never_started_is_said(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no training to resume"):
+        start.train(settings(photographs), tmp_path / "nothing", resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(photographs: Path, whole: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(whole, tmp_path / "run")
+    last = checkpoint.all_of(tmp_path / "run")[-1]
+    (last / "weights.safetensors").write_bytes((last / "weights.safetensors").read_bytes()[:-100])
+    with pytest.raises(InputError, match=f"{last.name} is damaged"):
+        start.train(settings(photographs), tmp_path / "run", resume=True)
+
+
+def test_old_checkpoints_go_and_milestones_stay(photographs: Path, tmp_path: Path) -> None:
+    more = ("run.checkpoint_every=8", "run.milestone_every=24", "run.keep_last=1")
+    start.train(settings(photographs, *more), tmp_path / "run")
+    assert [int(place.name) for place in checkpoint.all_of(tmp_path / "run")] == [24, 48]
+
+
+def test_a_full_disk_loses_no_checkpoint(photographs: Path, tmp_path: Path) -> None:
+    """A real file-size limit, lowered when the first checkpoint stands."""
+    import resource
+
+    out = tmp_path / "run"
+    start.train(settings(photographs, "run.images=16"), out)
+    before = {path.name: digests.of_file(path) for path in checkpoint.all_of(out)[-1].iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot be written.*make room and resume: the last whole checkpoint"):
+            start.train(settings(photographs), out, resume=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, kept)
+    (only,) = checkpoint.all_of(out)
+    assert {path.name: digests.of_file(path) for path in only.iterdir()} == before
+    assert not [path for path in only.parent.iterdir() if path.name.endswith(".part")]
+
+
+def test_the_order_on_disk_says_everything(whole: Path) -> None:
+    written = json.loads((whole / "order.json").read_text())
+    assert written["order"]["recipe"]["run"]["batch"] == 8
+    assert written["order"]["recipe"]["task"]["noise"] == "add"
