@@ -59,13 +59,23 @@ class InsightFace(ArcFaceCrop):
     def __init__(self, name: str, path: Path, device: str = "cpu") -> None:
         self.name = name
         self._model: Any = insightface_model(path, "ArcFaceONNX", device)
-        fixed = self._model.input_shape[0]
-        self._batch = fixed if isinstance(fixed, int) else _CHUNK
+        self._batch = _CHUNK if self._batches() else 1
 
     def _raw(self, crops: Sequence[U8Image]) -> Feature:
-        bgr = [np.ascontiguousarray(crop[..., ::-1]) for crop in crops]
-        parts = [self._model.get_feat(bgr[i : i + self._batch]) for i in range(0, len(bgr), self._batch)]
+        parts = [self._run(crops[i : i + self._batch]) for i in range(0, len(crops), self._batch)]
         return np.concatenate(parts)
+
+    def _run(self, crops: Sequence[U8Image]) -> Feature:
+        out: Feature = self._model.get_feat([np.ascontiguousarray(crop[..., ::-1]) for crop in crops])
+        return out.reshape(len(crops), -1)  # some published files flatten a batch into one row
+
+    def _batches(self) -> bool:
+        """Whether the file really takes a batch: what it declares is not always so."""
+        if isinstance(self._model.input_shape[0], int):
+            return False
+        noise = np.random.default_rng(0).integers(0, 256, (2, CROP, CROP, 3), np.uint8)
+        together, apart = self._run(noise), np.concatenate([self._run(noise[:1]), self._run(noise[1:])])
+        return together.shape == apart.shape and bool(np.allclose(together, apart, rtol=1e-3, atol=1e-3))
 
 
 class IrSe50(ArcFaceCrop):
