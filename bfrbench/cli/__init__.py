@@ -29,6 +29,11 @@ COMMANDS = {
     "degrade": ("degrade:degrade", "Make a low-quality set from a folder of sharp images."),
     "degradations": ("degradations:app", "List and show degradation recipes; compare low-quality sets."),
     "studio": ("studio:app", "Render faces with exact labels, as files or a contact sheet."),
+    "score": ("score:score", "Score a folder of restored images under a protocol."),
+    "protocols": ("protocols:app", "List and explain metric protocols."),
+    "metrics": ("metrics:app", "List the kinds of metrics and the choices each has."),
+    "reference": ("reference:app", "Build, import and show reference statistics."),
+    "certify": ("certify:certify", "Compare published numbers with ours of the released outputs."),
     "weights": ("weights:app", "List, fetch, add and verify weight files."),
 }
 """Every command: the module and object under bfrbench.cli, and its line in --help."""

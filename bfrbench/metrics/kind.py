@@ -59,6 +59,9 @@ class Measure(Protocol):
 class Finaliser(ABC, Generic[S]):
     """From rows to one number, without looking at images again. States merge, so shards can be folded apart."""
 
+    shares: ClassVar[str] = ""
+    """Finalisers that name the same here have the same state for the same rows: it is kept once."""
+
     @abstractmethod
     def fold(self, rows: Iterable[Row]) -> S: ...
 
@@ -97,6 +100,17 @@ class Kind(ABC, Generic[C]):
         return ()
 
     @property
+    def weight_digests(self) -> Mapping[str, str | None]:
+        """The sha256 that each card states (or as much of it as was published), None where none is known."""
+        if not self.weights:
+            return {}
+        from bfrbench.weights.card import shipped_cards
+
+        cards = shipped_cards()
+        known = {name: cards[name] for name in self.weights if name in cards}
+        return {name: card.sha256 or card.sha256_prefix for name, card in known.items()}
+
+    @property
     def reference(self) -> str | None:
         """The name of the set whose statistics it compares with; None when it needs none."""
         return None
@@ -107,7 +121,8 @@ class Kind(ABC, Generic[C]):
         choices = self.choices.model_dump(mode="json")
         names = self.row_choices if self.row_choices is not None else tuple(choices)
         family = self.rows_family or self.spec.id
-        return {"family": family, "version": self.version, "choices": {name: choices[name] for name in names}}
+        made = {"family": family, "version": self.version, "choices": {name: choices[name] for name in names}}
+        return made | {"weights": self.weight_digests}
 
     @abstractmethod
     def open(self, store: WeightStore | None, device: str) -> Measure:

@@ -34,10 +34,10 @@ class Mean(Finaliser[Numbers]):
                 failed[row.status] += 1
             elif row.value is None or math.isnan(row.value):
                 failed["nan"] += 1
-            elif math.isinf(row.value):
+            elif math.isinf(value := self.of(row.value)):
                 identical += 1
             else:
-                values.append(self.of(row.value))
+                values.append(value)
         return Numbers(tuple(values), identical, failed)
 
     def merge(self, first: Numbers, second: Numbers) -> Numbers:
@@ -55,7 +55,7 @@ class Mean(Finaliser[Numbers]):
         return Value(self.combine(values), len(values), failed, extra)
 
     def of(self, value: float) -> float:
-        """What of a row's value is averaged."""
+        """What of a row's value is averaged; infinite for a pair that counts as identical."""
         return value
 
     def combine(self, values: list[float]) -> float:

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Colour: TypeAlias = Literal["rgb", "y-full", "y-studio"]
-_FULL = (0.299, 0.587, 0.114)
-_STUDIO = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+_WEIGHTS = {"y-full": (0.299, 0.587, 0.114), "y-studio": (65.481 / 255, 128.553 / 255, 24.966 / 255)}
 _STUDIO_BLACK = 16.0
 
 
@@ -35,18 +34,24 @@ def levels(batch: Tensor, choices: PlaneChoices) -> Tensor:
     if choices.crop:
         edge = choices.crop
         batch = batch[..., edge:-edge, edge:-edge]
-    planes = luma(batch * 255, choices.colour)
+    planes = luma(batch, choices.colour)
     return planes.round() if choices.rounded else planes
 
 
 def luma(batch: Tensor, colour: Colour) -> Tensor:
-    """RGB over 0-255 to the chosen planes over the same range."""
+    """RGB in [0, 1] to the chosen planes over 0-255, in the type of `batch`.
+
+    The products are added as the libraries' matrix product adds them, fused: one pixel in some thousands lies just
+    between two levels, and rounding should send it where theirs goes.
+    """
+    import torch
+
     if colour == "rgb":
-        return batch
+        return batch * 255
     red, green, blue = batch.unbind(1)
-    weights = _FULL if colour == "y-full" else _STUDIO
-    plane = red * weights[0] + green * weights[1] + blue * weights[2]
-    return (plane if colour == "y-full" else plane + _STUDIO_BLACK).unsqueeze(1)
+    weights = [torch.tensor(weight, dtype=batch.dtype, device=batch.device) for weight in _WEIGHTS[colour]]
+    plane = torch.addcmul(torch.addcmul(red * weights[0], green, weights[1]), blue, weights[2]).unsqueeze(1) * 255
+    return plane if colour == "y-full" else plane + _STUDIO_BLACK
 
 
 def pair(restored: Tensor, gt: Tensor, choices: PlaneChoices) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ class LevelChoices(Frozen):
 def level_shift(restored: Tensor, gt: Tensor, choices: LevelChoices) -> Tensor:
     import torch
 
-    ours, theirs = (luma(side * 255, choices.colour) for side in (restored, gt))
+    ours, theirs = (luma(side, choices.colour) for side in (restored, gt))
     return (ours - theirs).mean((1, 2, 3), dtype=torch.float64)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from bfrbench.config import Frozen
-from bfrbench.metrics.filters import gaussian_taps, smooth
+from bfrbench.metrics.filters import gaussian, smooth
 from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import Paired
 from bfrbench.metrics.planes import luma
@@ -34,10 +34,10 @@ def sharpness_ratio(restored: Tensor, gt: Tensor, choices: SharpnessChoices) -> 
     import torch
 
     radius = max(1, round(3 * choices.scale))
-    sides = torch.cat([luma(side * 255, "y-full") for side in (restored, gt)])
+    sides = torch.cat([luma(side, "y-full") for side in (restored, gt)])
     if min(sides.shape[-2:]) < 2 * radius + 1:
         return torch.full((len(gt),), torch.nan)
-    soft = smooth(sides, gaussian_taps(choices.scale, radius, sides))
+    soft = smooth(sides, gaussian(choices.scale, radius, sides))
     detail = sides[..., radius:-radius, radius:-radius] - soft
     ours, theirs = (detail.square().mean((1, 2, 3), dtype=torch.float64) + choices.floor).chunk(2)
     return torch.log2(ours / theirs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from bfrbench.config import Frozen
-from bfrbench.metrics.filters import gaussian_taps, smooth
+from bfrbench.metrics.filters import gaussian, smooth
 from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import Paired
 from bfrbench.metrics.planes import luma
@@ -33,10 +33,10 @@ def displacement(restored: Tensor, gt: Tensor, choices: ShiftChoices) -> Tensor:
     import torch
 
     radius = round(3 * choices.smoothing)
-    sides = torch.cat([luma(side * 255, "y-full") for side in (restored, gt)])
+    sides = torch.cat([luma(side, "y-full") for side in (restored, gt)])
     if min(sides.shape[-2:]) < 2 * radius + 3:
         return torch.full((len(gt), 2), torch.nan)
-    ours, theirs = smooth(sides, gaussian_taps(choices.smoothing, radius, sides)).squeeze(1).double().chunk(2)
+    ours, theirs = smooth(sides, gaussian(choices.smoothing, radius, sides)).squeeze(1).double().chunk(2)
     across = (theirs[:, 1:-1, 2:] - theirs[:, 1:-1, :-2]) / 2
     down = (theirs[:, 2:, 1:-1] - theirs[:, :-2, 1:-1]) / 2
     change = ours[:, 1:-1, 1:-1] - theirs[:, 1:-1, 1:-1]
@@ -45,7 +45,7 @@ def displacement(restored: Tensor, gt: Tensor, choices: ShiftChoices) -> Tensor:
     normal = slopes @ slopes.mT
     flat = torch.linalg.det(normal) <= 1e-9
     normal[flat] = torch.eye(2, dtype=normal.dtype, device=normal.device)
-    moved = -torch.linalg.solve(normal, slopes @ change.flatten(1).unsqueeze(2)).squeeze(2)
+    moved: Tensor = -torch.linalg.solve(normal, slopes @ change.flatten(1).unsqueeze(2)).squeeze(2)
     moved[flat] = torch.nan
     return moved
 

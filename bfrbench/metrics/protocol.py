@@ -17,8 +17,8 @@ from bfrbench.config import Frozen
 from bfrbench.digests import Digest
 from bfrbench.errors import ConfigError, PluginError, UnknownName, UsageError
 from bfrbench.metrics.kind import Failure, Kind
-from bfrbench.plugins import PluginHost
-from bfrbench.specs import Need
+from bfrbench.plugins import Owned, PluginHost
+from bfrbench.specs import MetricSpec, Need
 
 _SUFFIX = ".toml"
 
@@ -79,12 +79,17 @@ class ProtocolMetric:
     def chosen(self) -> Mapping[str, Any]:
         """Everything that its number depends on, as plain data."""
         choices = self.kind.choices.model_dump(mode="json")
-        failure = self.kind.failure
-        return {"kind": self.kind.spec.id, "version": self.kind.version, "failure": failure, "choices": choices}
+        fixed = {"kind": self.kind.spec.id, "version": self.kind.version, "failure": self.kind.failure}
+        return fixed | {"choices": choices, "weights": self.kind.weight_digests}
 
     @cached_property
     def digest(self) -> Digest:
         return digests.of_data(self.chosen)
+
+    @cached_property
+    def extractor(self) -> Digest:
+        """Of what its rows are made with: reference statistics carry the same."""
+        return digests.of_data(self.kind.rows_key)
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class Protocol:
         kept = tuple(metric for metric in self.metrics if metric.name in wanted)
         if kept == self.metrics:
             return self
-        return Protocol(self.name, self.summary, self.sources, self.notes, _share_rows(kept))
+        return Protocol(self.name, self.summary, self.sources, self.notes, share_rows(kept))
 
 
 def protocol_names() -> list[str]:
@@ -138,7 +143,7 @@ def parse_protocol(data: dict[str, Any], *, where: str, host: PluginHost | None 
     written = config.parse(data, ProtocolFile, where=where)
     kinds = host or PluginHost()
     metrics = tuple(_metric(name, metric, kinds, where) for name, metric in written.metrics.items())
-    return Protocol(written.name, written.summary, written.sources, written.notes, _share_rows(metrics))
+    return Protocol(written.name, written.summary, written.sources, written.notes, share_rows(metrics))
 
 
 def _metric(name: str, written: MetricFile, host: PluginHost, where: str) -> ProtocolMetric:
@@ -155,14 +160,20 @@ def make_kind(name: str, values: dict[str, Any], failure: Failure, *, host: Plug
     if name not in offers:
         raise UnknownName("kind of metric", name, offers)
     owned = offers[name]
-    module, _, attribute = owned.spec.target.partition(":")
-    try:
-        kind = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        problem = f"metric {name!r} of plugin {owned.plugin!r} cannot be made ({error})"
-        raise PluginError(problem, f"see {owned.spec.target} in that plugin") from error
+    kind = kind_class(owned)
     made: Kind[Any] = kind(owned.spec, config.parse(values, kind.Choices, where=where), failure)
     return made
+
+
+def kind_class(owned: Owned[MetricSpec]) -> type[Kind[Any]]:
+    """The class behind a spec."""
+    module, _, attribute = owned.spec.target.partition(":")
+    try:
+        kind: type[Kind[Any]] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        problem = f"metric {owned.spec.id!r} of plugin {owned.plugin!r} cannot be made ({error})"
+        raise PluginError(problem, f"see {owned.spec.target} in that plugin") from error
+    return kind
 
 
 def _failure(value: Any, where: str) -> Failure:
@@ -173,7 +184,7 @@ def _failure(value: Any, where: str) -> Failure:
     raise ConfigError(f"{where}: key 'failure' is {value!r}", "give what a failed image scores, or 'leave-out'")
 
 
-def _share_rows(metrics: tuple[ProtocolMetric, ...]) -> tuple[ProtocolMetric, ...]:
+def share_rows(metrics: tuple[ProtocolMetric, ...]) -> tuple[ProtocolMetric, ...]:
     """Point each metric to the first one that makes the same rows."""
     makers: dict[Digest, str] = {}
     shared = []

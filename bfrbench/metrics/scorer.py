@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,17 @@ class Scorer:
             wants = sorted({need for metric in protocol.metrics for need in metric.needs})
             raise UsageError(f"protocol {protocol.name} can measure nothing here", f"give {', '.join(wants)}")
         self._measures = self._open(store)
+        self.weights = self._used(store)
+
+    def _used(self, store: WeightStore | None) -> dict[str, str]:
+        """The sha256 of every weight file that was opened."""
+        names = sorted({name for metric in self.metrics for name in metric.kind.weights})
+        if not names:
+            return {}
+        from bfrbench.weights import WeightStore
+
+        held = store or WeightStore()
+        return {name: held.digest(name) for name in names if held.find(name) is not None}
 
     def _open(self, store: WeightStore | None) -> dict[str, Measure]:
         """One measure for each set of rows, opened by the metric that needs most of a batch."""
@@ -122,8 +133,3 @@ def _take(batch: Scored, keep: list[int]) -> Scored:
         points=None if batch.points is None else tuple(batch.points[index] for index in keep),
         posterior_mean=tensor(batch.posterior_mean),
     )
-
-
-def values(scorer: Scorer, rows: Mapping[str, Iterable[Row]], contexts: Mapping[str, Context]) -> dict[str, Value]:
-    """Every metric's number from the rows of a whole set."""
-    return {metric.name: finalise(metric, rows[metric.rows], contexts.get(metric.name)) for metric in scorer.metrics}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from bfrbench.metrics.filters import gaussian_taps, smooth
+from bfrbench.metrics.filters import gaussian, smooth
 from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import Paired
 from bfrbench.metrics.planes import PlaneChoices, pair
@@ -38,7 +38,7 @@ def similarity(ours: Tensor, theirs: Tensor, negative: Literal["keep", "zero"]) 
 
     middle = 127.5
     a, b = ours - middle, theirs - middle
-    moments = smooth(torch.cat([a, b, a * a + b * b, a * b], 1), gaussian_taps(SIGMA, WINDOW // 2, a))
+    moments = smooth(torch.cat([a, b, a * a + b * b, a * b], 1), gaussian(SIGMA, WINDOW // 2, a))
     mean_a, mean_b, squares, product = moments.chunk(4, 1)
     both = mean_a * mean_b
     structure = (2 * (product - both) + _C2) / (squares - mean_a.square() - mean_b.square() + _C2)
