@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bfrbench.bench import rowtable, scorecard, sealed
 from bfrbench.bench.board import GIVEN, Board
-from bfrbench.bench.rules import ANGLES
 from bfrbench.bench.scorecard import Scorecard
 from bfrbench.contracts import Row
 from bfrbench.errors import BfrbenchError
@@ -48,9 +47,12 @@ def _board_problems(board: Board, host: PluginHost | None) -> Iterator[str]:
 
 def _data_problems(board: Board) -> Iterator[str]:
     from bfrbench.data import cards
+    from bfrbench.studio.splits import PLANS as STUDIO_SETS
 
     name, _, view = board.dataset.partition(":")
     card = cards().get(name)
+    if name in STUDIO_SETS:
+        return
     if card is None:
         if not Path(board.dataset).exists() and not board.dataset.startswith("hf:"):
             yield f"there is no data set or path {board.dataset!r}"
@@ -68,8 +70,6 @@ def _label_problems(board: Board, card: DataCard, *, has_pairs: bool) -> Iterato
     for breakdown in board.breakdown:
         if breakdown.by == "severity" and not (has_pairs or "ground-truth" in card.has):
             yield "a breakdown by severity needs a recipe or a ground truth"
-        if breakdown.by in ANGLES and "pose" not in card.has:
-            yield f"a breakdown by {breakdown.by} needs pose labels, which {card.id!r} does not have"
         if breakdown.by == "identity" and not (card.identity or "identity" in card.has):
             yield f"a breakdown by identity needs identities, which {card.id!r} does not have"
 

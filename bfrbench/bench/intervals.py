@@ -14,7 +14,7 @@ from bfrbench.stats.bits import Ints
 
 LEVEL = 0.95
 RESAMPLES = 2000
-SUBSETS = 200
+SUBSETS = 100
 FEWEST_FOR_DISTANCE = 500
 """Below this many images a bin shows no distance between distributions: it would be bias and little else."""
 
@@ -62,7 +62,7 @@ def _rounded(value: float | None) -> float | None:
 
 def _mean(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tuple[float, float]:
     """People resampled; the images that the mean leaves out are left out here too."""
-    from bfrbench.stats import mean_estimate
+    from bfrbench.stats import mean_estimate, rate_estimate
 
     finaliser, failure = metric.kind.finaliser, metric.kind.failure
     assert isinstance(finaliser, Mean)
@@ -76,8 +76,18 @@ def _mean(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tupl
             number = failure
         values.append(number)
         people.append(context.identities.get(row.id))
-    interval = mean_estimate(values, people, level=LEVEL, resamples=RESAMPLES).interval
-    return interval.low, interval.high
+    if len(values) > 1 and set(values) <= {0.0, 1.0}:
+        interval = rate_estimate(values, people, level=LEVEL).interval
+    else:
+        interval = mean_estimate(values, people, level=LEVEL, resamples=RESAMPLES).interval
+    return _combined(finaliser, interval.low), _combined(finaliser, interval.high)
+
+
+def _combined(finaliser: Mean, end: float) -> float:
+    """An end of the mean's interval as the metric shows its mean (a root, for some)."""
+    if type(finaliser).combine is Mean.combine:
+        return end
+    return finaliser.combine([max(end, 0.0)])
 
 
 def _distance(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tuple[float, float]:

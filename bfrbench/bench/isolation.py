@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class Isolated:
             raise self._stopped("crash", f"its process died ({self._how_it_died()})") from error
         if isinstance(reply, Answer):
             notes = (*restarted, *reply.notes)
-            return Answer(reply.images, reply.statuses, reply.seconds, max(reply.memory, self._peak), notes)
+            return replace(reply, memory=max(reply.memory, self._peak), notes=notes)
         if isinstance(reply, BatchFailed):
             raise reply
         raise RestorerError(f"the worker of {self.job.ref} answered {type(reply).__name__}", "report this fault")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _NOTES_SHOWN = 50
 
 
-def conclude(plan: Plan, journal: Journal, contexts: Mapping[str, Context], about: Mapping[str, Any]) -> Scorecard:
+def conclude(plan: Plan, journal: Journal, contexts: Mapping[str, Context]) -> Scorecard:
     """Read the rows, compute every number, and write `rows.parquet` and then `scorecard.json`."""
     tables = [journal.read(shard) for shard in journal.shards]
     seen = [piece for table in tables for piece in json.loads((table.schema.metadata or {}).get(OBSERVED, b"[]"))]
@@ -34,7 +34,7 @@ def conclude(plan: Plan, journal: Journal, contexts: Mapping[str, Context], abou
         results=results,
         results_digest=scorecard.digest_of(results),
         provenance=_provenance(journal),
-        observed=_observed(table, seen, about),
+        observed=_observed(table, seen),
     )
     with writing(journal.folder):
         sealed.write(journal.folder / scorecard.ROWS, [table], table.schema)
@@ -100,20 +100,20 @@ def _provenance(journal: Journal) -> Provenance:
     )
 
 
-def _observed(table: pa.Table, seen: list[dict[str, Any]], about: Mapping[str, Any]) -> Observed:
+def _observed(table: pa.Table, seen: list[dict[str, Any]]) -> Observed:
     hosts: Counter[str] = Counter()
     for piece in seen:
         hosts[piece["host"]] += piece["images"]
     notes = list(dict.fromkeys(note for piece in seen for note in piece["notes"]))
     times = [value for value in table.column("seconds").to_pylist() if value]
-    devices = tuple(sorted({piece["device"] for piece in seen if piece.get("device")}))
+    devices = tuple(sorted({piece["device"] for piece in seen}))
     return Observed(
         finished=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         seconds=round(sum(times), 6) if times else None,
         seconds_per_image=round(statistics.median(times), 9) if times else None,
         peak_memory=max((piece["memory"] for piece in seen), default=0),
-        parameters=about.get("parameters"),
-        macs=about.get("macs"),
+        parameters=next((piece["parameters"] for piece in seen if piece["parameters"]), None),
+        macs=next((piece["macs"] for piece in seen if piece["macs"]), None),
         hosts=dict(hosts),
         devices=devices,
         pieces=len(seen),

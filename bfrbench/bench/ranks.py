@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from bfrbench.errors import UsageError
 
@@ -44,3 +45,23 @@ def device_of(rank: Rank, wanted: str | None) -> str:
     if wanted:
         raise UsageError("there is no GPU that torch can use here", "leave --device out, or give --device cpu")
     return "cpu"
+
+
+def device_name(device: str) -> str:
+    """What the device is called by its maker."""
+    import platform
+
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{_cpu()} ({platform.machine()})" if device == "cpu" else device
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "CPU"

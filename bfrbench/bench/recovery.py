@@ -71,6 +71,7 @@ def _joined(first: Answer, second: Answer, notes: list[str]) -> Answer:
         first.seconds + second.seconds,
         max(first.memory, second.memory),
         (*notes, *first.notes, *second.notes),
+        first.macs or second.macs,
     )
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from bfrbench.bench.cost import parameters
 from bfrbench.contracts import Batch, Status
 from bfrbench.errors import BadShape
+from bfrbench.metrics.cost import count_macs, count_parameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +54,8 @@ class Answer:
     """Bytes at the peak, on the device (of the process, on a CPU)."""
     notes: tuple[str, ...] = ()
     """What went wrong, in words, and how it was got round."""
+    macs: int | None = None
+    """Multiply-adds of one image, with the first batch of a restorer that shows its network."""
 
 
 class Engine(Protocol):
@@ -88,22 +90,47 @@ class Direct:
 
     load: Callable[[], LoadedRestorer]
     about: Mapping[str, Any] = field(default_factory=dict)
-    _loaded: LoadedRestorer | None = None
+    _restoring: Restoring | None = None
 
     def ready(self) -> None:
-        self._loaded = self.load()
-        self.about = about(self._loaded)
+        loaded = self.load()
+        self._restoring, self.about = Restoring(loaded), about(loaded)
 
     def restore(self, request: Request) -> Answer:
-        assert self._loaded is not None
-        return restore(self._loaded, request)
+        assert self._restoring is not None
+        return self._restoring(request)
 
     def close(self) -> None: ...
 
 
 def about(loaded: LoadedRestorer) -> dict[str, Any]:
     """What a made restorer says of itself."""
-    return {"parameters": parameters(loaded.restorer)}
+    return {"parameters": count_parameters(loaded)}
+
+
+@dataclass
+class Restoring:
+    """A restorer at work in this process."""
+
+    loaded: LoadedRestorer
+    counted: bool = False
+
+    def __call__(self, request: Request) -> Answer:
+        """Restore; after the first batch, count the multiplications of one of its images, apart from its answer."""
+        answer = restore(self.loaded, request)
+        if self.counted:
+            return answer
+        self.counted = True
+        return replace(answer, macs=_macs(self.loaded, request.part(0, 1)))
+
+
+def _macs(loaded: LoadedRestorer, request: Request) -> int | None:
+    if count_parameters(loaded) is None:
+        return None
+    try:
+        return count_macs(lambda: restore(loaded, request))
+    except Exception:
+        return None  # an operator that the counter cannot follow: the cost stays unknown, the answer stands
 
 
 def restore(loaded: LoadedRestorer, request: Request) -> Answer:

@@ -1,7 +1,7 @@
 """Rows as a table: one line per image, with its labels, what became of it, and what each metric says of it.
 
 Columns: `id`, `status`, `input` (digest of what the restorer and the metrics saw), the labels, `seconds`, and for
-each kind of rows `NAME` (a number), `NAME.status` and, where it has features, `NAME.feature`.
+each kind of rows `NAME` (a number), `NAME.status` and, where it has features, `NAME.feature` with `NAME.shape`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def make(images: Sequence[ImageRow], metrics: Mapping[str, Sequence[Row]]) -> pa
         if any(row.feature is not None for row in rows):
             features = [None if row.feature is None else row.feature.reshape(-1) for row in rows]
             columns[f"{name}.feature"] = pa.array(features, pa.list_(pa.float32()))
+            columns[f"{name}.shape"] = pa.array([_shape(row) for row in rows], pa.string())
     return pa.table(columns)
 
 
@@ -76,17 +77,26 @@ def fit(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def rows_of(table: pa.Table, name: str) -> Iterator[Row]:
     """What one kind of metric said of each image."""
     ids, values, states = (table.column(column).to_pylist() for column in ("id", name, f"{name}.status"))
-    features = _features(table, f"{name}.feature")
+    features = _features(table, name)
     for image_id, value, state, feature in zip(ids, values, states, features, strict=True):
         yield Row(image_id, cast(Status, state), value, feature)
 
 
+def _shape(row: Row) -> str | None:
+    return None if row.feature is None else "x".join(str(side) for side in row.feature.shape)
+
+
 def _features(table: pa.Table, name: str) -> Iterator[Any]:
-    if name not in table.column_names:
+    if f"{name}.feature" not in table.column_names:
         yield from [None] * table.num_rows
         return
-    for cell in table.column(name):
-        yield cell.values.to_numpy(zero_copy_only=False) if cell.is_valid else None
+    shapes = table.column(f"{name}.shape").to_pylist()
+    for cell, shape in zip(table.column(f"{name}.feature"), shapes, strict=True):
+        if shape is None:
+            yield None
+        else:
+            sides = [int(side) for side in shape.split("x")]
+            yield cell.values.to_numpy(zero_copy_only=False).reshape(sides)
 
 
 @dataclass

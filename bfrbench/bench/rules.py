@@ -10,7 +10,6 @@ import pydantic
 from bfrbench.config import Frozen
 
 Axis: TypeAlias = Literal["severity", "yaw", "pitch", "roll", "identity"]
-ANGLES = ("yaw", "pitch", "roll")
 
 
 class Breakdown(Frozen):

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bfrbench.bench.journal import Journal, writing
 from bfrbench.bench.manifest import Shard
 from bfrbench.bench.outcome import conclude
 from bfrbench.bench.plan import Plan
+from bfrbench.bench.ranks import device_name
 from bfrbench.bench.recovery import Recovering
 from bfrbench.bench.restoring import Direct, Engine
 from bfrbench.bench.scorecard import Scorecard
@@ -50,7 +51,6 @@ def execute(plan: Plan) -> Scorecard:
 class _Run:
     plan: Plan
     journal: Journal
-    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -92,7 +92,7 @@ class _Run:
         """Unless somebody did just before."""
         if card := _finished(self.plan.folder):
             return card
-        card = conclude(self.plan, self.journal, contexts(self.plan), self.about)
+        card = conclude(self.plan, self.journal, contexts(self.plan))
         self._event("run-finished", status=card.results.status)
         return card
 
@@ -104,7 +104,6 @@ class _Run:
         with closing(self._engine()) as engine:
             scoring = self._scoring()  # while a worker process is starting
             engine.ready()
-            self.about = engine.about
             with self._progress(pending) as advance:
                 work = self._worker(engine, scoring, stopping, claims, advance)
                 while not (self.complete or stopping.asked.is_set()):
@@ -133,6 +132,7 @@ class _Run:
             stop=stopping.asked,
             overlap=Overlap(plan.settings.readers, plan.settings.ahead),
             first=rank.index * len(self.journal.shards) // rank.count,
+            device=device_name(plan.device),
             sees_ground_truth=plan.spec.sees_ground_truth,
             sample=choices.restorer.sample,
             point=choices.restorer.point,

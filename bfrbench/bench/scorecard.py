@@ -144,8 +144,8 @@ class Observed(Frozen):
     peak_memory: int
     """Bytes."""
     parameters: int | None
-    macs: float | None = None
-    """Multiplications and additions of one image at the board's size, each pair counted once."""
+    macs: int | None
+    """Multiply-adds of one image at the board's size."""
     hosts: dict[str, int]
     """Images restored on each."""
     devices: tuple[str, ...] = ()

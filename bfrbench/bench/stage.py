@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bfrbench.contracts import Draw, Pair, Sample, U8Image
-    from bfrbench.data import DataCard
     from bfrbench.plugins import PluginHost
 
 DIGEST_FORM = 1
@@ -102,14 +101,8 @@ def board_digest(board: Board, dataset: Digest, recipe: Any | None, protocol: Me
 
 
 def digest_of_board(board: Board) -> Digest:
-    """The digest of a board whose data set has a card; its images need not be here."""
-    from bfrbench.data import cards
-
-    card = cards().get(board.dataset.partition(":")[0])
-    if card is None:
-        return open_stage(board).digest
-    data = dataset_digest(board.dataset, card, ())
-    return board_digest(board, data, load_board_recipe(board), load_protocol(board.protocol))
+    """The digest of a board; the images of a set with a card need not be here."""
+    return board_digest(board, dataset_digest(board), load_board_recipe(board), load_protocol(board.protocol))
 
 
 _PROSE = {"title", "summary", "homepage", "licence", "redistributable", "other_counts", "by_hand", "hub", "given"}
@@ -118,19 +111,17 @@ _PROSE |= {"trained_by", "notes", "has"}
 
 def open_stage(board: Board | str | Path, *, metrics: Sequence[str] = (), host: PluginHost | None = None) -> Stage:
     """Open everything that a board names; what is missing is one sentence. `metrics` cuts the protocol."""
-    from bfrbench.data import open_dataset
-
     found = board if isinstance(board, Board) else load_board(board)
     protocol = load_protocol(found.protocol, host=host)
     recipe = load_board_recipe(found, host)
-    samples = open_dataset(found.dataset)
+    samples = _open_samples(found)
     if not samples.ids:
         raise InputError(f"data set {found.dataset!r} of board {found.name!r} is empty", "complete the set")
     first = samples[samples.ids[0]]
     return Stage(
         board=found,
         dataset=samples,
-        dataset_digest=dataset_digest(found.dataset, samples.card, samples.ids),
+        dataset_digest=dataset_digest(found, samples),
         recipe=recipe,
         protocol=protocol.only(metrics) if metrics else protocol,
         has_ground_truth=recipe is not None or first.gt is not None,
@@ -153,8 +144,22 @@ def load_board_recipe(board: Board, host: PluginHost | None = None) -> Any | Non
     return recipe
 
 
-def dataset_digest(ref: str, card: DataCard | None, ids: Sequence[str]) -> Digest:
-    """Of which images are meant: a card's facts without its prose, else the ids that were found."""
-    if card is None:
-        return digests.of_data({"ids": list(ids)})
-    return digests.of_data({"ref": ref, "card": card.model_dump(mode="json", exclude=_PROSE)})
+def _open_samples(board: Board) -> Any:
+    """The samples: rendered at the board's size when they come from the studio."""
+    from bfrbench.data import open_dataset
+    from bfrbench.studio.splits import PLANS, split
+
+    return split(board.dataset, size=board.size) if board.dataset in PLANS else open_dataset(board.dataset)
+
+
+def dataset_digest(board: Board, samples: Any = None) -> Digest:
+    """Of which images are meant: a card's facts without its prose, the studio's name, else the ids that were found."""
+    from bfrbench.data import cards
+    from bfrbench.studio.splits import PLANS
+
+    ref = board.dataset
+    if ref in PLANS:
+        return digests.of_data({"studio": ref})
+    if card := cards().get(ref.partition(":")[0]):
+        return digests.of_data({"ref": ref, "card": card.model_dump(mode="json", exclude=_PROSE)})
+    return digests.of_data({"ids": list((samples if samples is not None else _open_samples(board)).ids)})

@@ -69,6 +69,8 @@ class Work:
     scoring: Scoring
     stop: threading.Event
     overlap: Overlap = Overlap()
+    device: str = "cpu"
+    """The device's own name, for the record."""
     first: int = 0
     """The shard to begin looking at: ranks that begin apart seldom want the same one."""
     sees_ground_truth: bool = False
@@ -115,7 +117,7 @@ class Work:
         table = self.journal.opened(shard)
         seen = [] if table is None else json.loads((table.schema.metadata or {}).get(OBSERVED, b"[]"))
         done = 0 if table is None else table.num_rows
-        opened = Open(shard, [] if table is None else [table], [*seen, _observation()], done)
+        opened = Open(shard, [] if table is None else [table], [*seen, self._observation()], done)
         self._open[shard.number] = opened
         for number, ids in enumerate(shard.batches()):
             if self.stop.is_set():
@@ -153,6 +155,7 @@ class Work:
         seen["seconds"] += answer.seconds
         seen["images"] += table.num_rows
         seen["memory"] = max(seen["memory"], answer.memory)
+        seen["macs"] = answer.macs or seen["macs"]
         seen["notes"] = (seen["notes"] + list(answer.notes))[:_NOTES_KEPT]
         self.on_batch(table.num_rows)
         if opened.rows == len(opened.shard.ids):
@@ -160,6 +163,19 @@ class Work:
             del self._open[opened.shard.number]
             self.claims.release(opened.shard.name)
             self.on_shard(opened.shard)
+
+    def _observation(self) -> dict[str, Any]:
+        """What will be seen while this process works on a shard."""
+        return {
+            "host": platform.node(),
+            "device": self.device,
+            "parameters": self.engine.engine.about.get("parameters"),
+            "macs": None,
+            "images": 0,
+            "seconds": 0.0,
+            "memory": 0,
+            "notes": [],
+        }
 
     def _put_down(self) -> None:
         """Keep what is finished of shards that will not be finished now, and let others have them."""
@@ -173,8 +189,3 @@ class Work:
 def _table(opened: Open) -> pa.Table:
     table = rowtable.join(opened.parts)
     return table.replace_schema_metadata({OBSERVED: json.dumps(opened.observed).encode()})
-
-
-def _observation() -> dict[str, Any]:
-    """What will be seen while this process works on a shard."""
-    return {"host": platform.node(), "seconds": 0.0, "images": 0, "memory": 0, "notes": []}

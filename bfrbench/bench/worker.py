@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from bfrbench.bench.restoring import BatchFailed, about, restore
+from bfrbench.bench.restoring import BatchFailed, Restoring, about
 from bfrbench.errors import BfrbenchError, RestorerError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def main(read: int, write: int) -> None:
     job: Job = inbox.recv()
     try:
         loaded = job.load()
+        restore = Restoring(loaded)
         outbox.send(about(loaded))
     except BfrbenchError as error:
         outbox.send(error)
@@ -63,7 +64,7 @@ def main(read: int, write: int) -> None:
         except EOFError:
             return
         try:
-            outbox.send(restore(loaded, request))
+            outbox.send(restore(request))
         except BatchFailed as failure:
             outbox.send(BatchFailed(failure.cause, failure.reason))
 

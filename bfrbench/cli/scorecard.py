@@ -12,7 +12,7 @@ from bfrbench.cli.output import Json, print_json, print_table
 from bfrbench.errors import InputError
 
 if TYPE_CHECKING:
-    from bfrbench.bench.scorecard import Measured, Scorecard
+    from bfrbench.bench.scorecard import Measured, MetricResult, Scorecard
 
 app = cyclopts.App(name="scorecard", help="Show, validate and compare scorecards.")
 
@@ -118,7 +118,7 @@ def show_card(card: Scorecard, *, breakdowns: bool = False) -> None:
             for cell in results.breakdowns
             for name, measured in cell.metrics.items()
         ]
-    arrows = {name: "↑" if result.higher_is_better else "↓" for name, result in results.metrics.items()}
+    arrows = {name: _direction(result) for name, result in results.metrics.items()}
     shown = [(f"{name} {arrows[name]}", *rest) for name, *rest in lines]
     print_table(("metric", "where", "value", "95 % interval", "n", "notes"), shown, title=title)
     for name, why in results.skipped.items():
@@ -132,6 +132,12 @@ def show_card(card: Scorecard, *, breakdowns: bool = False) -> None:
 
 def where(breakdown: str, group: str) -> str:
     return "all" if breakdown == "all" else f"{breakdown} {group}"
+
+
+def _direction(result: MetricResult) -> str:
+    if result.ideal is not None:
+        return f"→{result.ideal:g}"
+    return "↑" if result.higher_is_better else "↓"
 
 
 def _line(name: str, place: str, measured: Measured) -> tuple[str, ...]:

@@ -19,20 +19,26 @@ def run(ref: str, folder: Path, count: int = 8, max_failures: float = 0.5, **set
     return execute(plan)
 
 
-@pytest.mark.parametrize(
-    ("fault", "status"),
-    [("raises", "error"), ("nan", "nan"), ("shape", "bad_shape"), ("segfaults", "error"), ("leaves", "error")],
-)
-def test_a_fault_fails_its_own_image_only(fault: str, status: str, tmp_path: Path, faulty: Path) -> None:
-    card = run(f"faulty-{fault}", tmp_path / "run")
-    assert card.results.failures == {status: 1}
-    assert [image.id for image in card.results.failed_images] == ["noise-000003"]
-    assert card.results.metrics["psnr"].failed == {status: 1}
+def test_each_fault_fails_its_own_image_only(tmp_path: Path, faulty: Path) -> None:
+    card = run("faulty-mixed", tmp_path / "run")
+    assert card.results.failures == {"bad_shape": 1, "error": 1, "nan": 1}
+    named = {image.id[-1]: image.status for image in card.results.failed_images}
+    assert named == {"1": "error", "3": "nan", "6": "bad_shape"}
+    assert card.results.metrics["psnr"].failed == card.results.failures
     assert card.results.status == "complete"
+    assert any("I do not like this face" in note for note in card.observed.notes)
+
+
+@pytest.mark.parametrize("fault", ["segfaults", pytest.param("leaves", marks=pytest.mark.slow)])
+def test_a_process_that_dies_fails_the_image_that_killed_it(fault: str, tmp_path: Path, faulty: Path) -> None:
+    card = run(f"faulty-{fault}", tmp_path / "run", count=4, batch=2)
+    assert card.results.failures == {"error": 1}
+    assert [image.id for image in card.results.failed_images] == ["noise-000003"]
+    assert any("its process died" in note for note in card.observed.notes)
 
 
 def test_a_restorer_that_hangs_is_stopped_after_the_time_limit(tmp_path: Path, faulty: Path) -> None:
-    card = run("faulty-hangs", tmp_path / "run", count=4, time_limit=1.0)
+    card = run("faulty-hangs", tmp_path / "run", count=4, batch=1, time_limit=1.0)
     assert card.results.failures == {"timeout": 1}
     assert any("no answer in 1 s" in note for note in card.observed.notes)
 
@@ -44,13 +50,13 @@ def test_a_leak_costs_a_restart_and_no_image(tmp_path: Path, faulty: Path) -> No
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_that_is_recorded(tmp_path: Path, faulty: Path) -> None:
-    card = run("faulty-needsmemory", tmp_path / "run")
+    card = run("faulty-needsmemory", tmp_path / "run", in_process=True)
     assert card.results.failures == {}
     assert any("out of memory" in note and "halved" in note for note in card.observed.notes)
 
 
 def test_more_failures_than_the_board_allows_make_the_scorecard_failed(tmp_path: Path, faulty: Path) -> None:
-    card = run("faulty-nan", tmp_path / "run", max_failures=0.1)
+    card = run("faulty-nan", tmp_path / "run", max_failures=0.1, in_process=True)
     assert card.results.status == "failed"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -35,17 +35,15 @@ def board(tmp_path: Path, faulty: Path) -> Path:
     return path
 
 
-def start(board: Path, out: Path, **environment: str) -> subprocess.Popen[bytes]:
+def start(board: Path, out: Path, *flags: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "bfrbench", "run", "faulty-slow", "--board", str(board), "--out", str(out)]
-    command += ["--metrics", "psnr", "--threads", "1", "--quiet"]
-    return subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    command += ["--metrics", "psnr", "--threads", "1", "--quiet", *flags]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-def finish(board: Path, out: Path, processes: int = 1) -> str:
+def finish(board: Path, out: Path, processes: int = 1, *flags: str) -> str:
     """Run to the end with some processes, and give the digest of the results."""
-    running = [start(board, out) for _ in range(processes)]
+    running = [start(board, out, *flags) for _ in range(processes)]
     for process in running:
         _, said = process.communicate(timeout=300)
         assert process.returncode == 0, said.decode()
@@ -76,29 +74,44 @@ def kill_at_a_random_moment(processes: list[subprocess.Popen[bytes]], out: Path,
         process.communicate()
 
 
-def survive(board: Path, tmp_path: Path, kills: int, processes: int, seed: int) -> None:
-    whole = finish(board, tmp_path / "whole")
-    out, done = tmp_path / f"killed-{processes}-{seed}", 0
+def survive(board: Path, out: Path, kills: int, processes: int, seed: int, *flags: str) -> str:
+    """Kill and start again, and again; then let it finish, and give the digest of the results."""
+    done = 0
     for kill in range(kills):
         if (out / "scorecard.json").exists():
             out = out.with_name(f"{out.name}-again")
             done = 0
-        kill_at_a_random_moment([start(board, out) for _ in range(processes)], out, seed * 1000 + kill)
+        kill_at_a_random_moment([start(board, out, *flags) for _ in range(processes)], out, seed * 1000 + kill)
         landed = len(list((out / "rows").glob("shard-*.parquet"))) if (out / "rows").is_dir() else 0
         assert landed >= done, "a landed shard was lost"
         done = landed
-    assert finish(board, out, processes) == whole
+    return finish(board, out, processes, *flags)
 
 
 def test_six_kills_change_nothing(board: Path, tmp_path: Path) -> None:
-    survive(board, tmp_path, kills=4, processes=1, seed=1)
-    survive(board, tmp_path, kills=2, processes=2, seed=2)
+    whole = finish(board, tmp_path / "whole", 1, "--in-process")
+    assert survive(board, tmp_path / "one", 4, 1, 1, "--in-process") == whole
+    assert survive(board, tmp_path / "two", 2, 2, 2, "--in-process") == whole
 
 
 @pytest.mark.slow
-def test_twenty_five_kills_change_nothing(board: Path, tmp_path: Path) -> None:
-    survive(board, tmp_path, kills=13, processes=1, seed=3)
-    survive(board, tmp_path, kills=12, processes=2, seed=4)
+def test_twenty_five_kills_change_nothing_and_leave_no_worker_behind(board: Path, tmp_path: Path) -> None:
+    whole = finish(board, tmp_path / "whole")
+    assert survive(board, tmp_path / "one", 13, 1, 3) == whole
+    assert survive(board, tmp_path / "two", 12, 2, 4) == whole
+    deadline = time.monotonic() + 10
+    while workers := [one for one in psutil.process_iter(["cmdline"]) if _is_worker(one, tmp_path)]:
+        assert time.monotonic() < deadline, workers
+        time.sleep(0.2)
+
+
+def _is_worker(process: psutil.Process, tmp_path: Path) -> bool:
+    """Whether a process is a worker that one of this test's processes started."""
+    try:
+        ours = str(tmp_path) in process.environ().get("PYTHONPATH", "")
+        return ours and "bfrbench.bench.worker" in (process.info["cmdline"] or [])
+    except psutil.Error:
+        return False
 
 
 @pytest.mark.slow

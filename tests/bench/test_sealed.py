@@ -24,7 +24,9 @@ def table(count: int = 6, features: bool = True) -> pa.Table:
     ]
     numbers = [Row(f"face-{n}", value=n / 7) if n % 3 else Row(f"face-{n}", "nan") for n in range(count)]
     some = [
-        Row(f"face-{n}", feature=np.arange(n, n + 5, dtype=np.float32)) if n % 2 else Row(f"face-{n}", "no_face")
+        Row(f"face-{n}", feature=np.arange(n, n + 6, dtype=np.float32).reshape(2, 3))
+        if n % 2
+        else Row(f"face-{n}", "no_face")
         for n in range(count)
     ]
     return rowtable.make(images, {"psnr": numbers, **({"inception": some} if features else {})})
@@ -100,6 +102,6 @@ def test_rows_survive_the_table() -> None:
     rows = list(rowtable.rows_of(made, "inception"))
     assert [row.status for row in rows] == ["no_face", "ok"] * 3
     assert rows[0].feature is None
-    assert rows[3].feature is not None and rows[3].feature.tolist() == [3, 4, 5, 6, 7]
+    assert rows[3].feature is not None and rows[3].feature.tolist() == [[3, 4, 5], [6, 7, 8]]
     joined = rowtable.join([table(2, features=False), table(2)])
     assert [row.feature is None for row in rowtable.rows_of(joined, "psnr")] == [True] * 4
