@@ -53,7 +53,8 @@ class Restoration:
     def forward(self, images: Tensor, noise: list[Tensor] | None, run: Callable[..., Tensor]) -> Tensor:
         """[0, 1] at the network's input size to [0, 1] at its output size."""
         shown = (images * 2 - 1 if self.centred else images).to(self.dtype)
-        out: Tensor = run(shown, noise)
+        with torch.no_grad():
+            out: Tensor = run(shown, noise)
         return (out / 2 + 0.5 if self.centred else out).clamp(0, 1)
 
     def portable(self) -> tuple[nn.Module, int]:
