@@ -29,5 +29,5 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
         table.add_row(*(Text(str(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:
-        console = Console(width=max(80, console.measure(table).maximum))
+        console = Console(width=max(80, Console(width=10_000).measure(table).maximum))
     console.print(table)

@@ -5,11 +5,14 @@ facexlib's and insightface's networks are built in `bfrbench.faces`, from the sa
 
 from __future__ import annotations
 
-import tempfile
+import importlib.util
+import sys
+import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bfrbench.errors import UnknownName, WeightsError
@@ -27,6 +30,7 @@ LPIPS_CARDS: Mapping[Trunk, tuple[str, str]] = {
     "squeeze": ("squeezenet1.1", "lpips-squeeze"),
 }
 """The weight cards of trunk and heads."""
+_lending = threading.Lock()
 
 
 def lpips_network(trunk: Trunk, store: WeightStore | None = None) -> nn.Module:
@@ -97,23 +101,47 @@ def _maniqa(store: WeightStore) -> Any:
 
     path = store.path("maniqa-koniq")
     untrained = SimpleNamespace(create_model=lambda name, pretrained: timm.create_model(name, pretrained=False))
-    maniqa_arch.timm, kept = untrained, maniqa_arch.timm
-    try:
+    with _lent(maniqa_arch, "timm", untrained):
         metric = _pyiqa("maniqa", pretrained=False)
-    finally:
-        maniqa_arch.timm = kept
     _filled(metric.net, load_state_dict(path), path)
     return metric
 
 
 def _clipiqa(store: WeightStore) -> Any:
-    """pyiqa reads a table of tensors by torch.load from the path of its trunk; the published file is safetensors."""
-    import torch
+    """pyiqa opens its trunk as a TorchScript program, or not at all; the table of tensors goes to its builder."""
+    _import_clip()
+    from pyiqa.archs import clip_model, clipiqa_arch
 
-    with tempfile.TemporaryDirectory() as folder:
-        table = Path(folder) / "trunk.pt"
-        torch.save(load_state_dict(store.path("clipiqa-rn50")), table)
-        return _pyiqa("clipiqa", backbone=str(table))
+    tensors = load_state_dict(store.path("clipiqa-rn50"))
+    with _lent(clipiqa_arch, "load", lambda name, device: clip_model.build_model(tensors).float()):
+        return _pyiqa("clipiqa")
+
+
+@contextmanager
+def _lent(module: Any, name: str, value: Any) -> Iterator[None]:
+    """Let a module of pyiqa find `value` under a name that it looks up while it builds one network."""
+    with _lending:
+        kept = getattr(module, name)
+        setattr(module, name, value)
+        try:
+            yield
+        finally:
+            setattr(module, name, kept)
+
+
+def _import_clip() -> None:
+    """openai-clip takes `packaging` out of pkg_resources, which setuptools dropped; lend it the name for its import."""
+    if importlib.util.find_spec("pkg_resources") is not None or "clip" in sys.modules:
+        return
+    import packaging.version
+
+    lent = ModuleType("pkg_resources")
+    lent.packaging = packaging  # type: ignore[attr-defined]
+    sys.modules["pkg_resources"] = lent
+    try:
+        importlib.import_module("clip")
+    finally:
+        del sys.modules["pkg_resources"]
 
 
 def _topiq_face(store: WeightStore) -> Any:

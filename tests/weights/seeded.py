@@ -50,6 +50,9 @@ def _topiq() -> torch.nn.Module:
 
 
 def _clip() -> torch.nn.Module:
+    from bfrbench.weights.handing import _import_clip
+
+    _import_clip()
     from pyiqa.archs.clip_model import CLIP
 
     return CLIP(1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 8, 12)
@@ -97,7 +100,7 @@ def seeded_store(home: Path, *names: str) -> WeightStore:
 
 
 def _write(name: str, place: Path) -> None:
-    with torch.device("meta"):
+    with torch.device("cpu" if name == "maniqa-koniq" else "meta"):  # MANIQA reads its numbers as it is built
         network = MAKERS[name]()
     tensors = numbers(network)
     if place.suffix == ".safetensors":
