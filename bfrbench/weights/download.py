@@ -52,31 +52,28 @@ def download(url: str, place: Path, *, size: int | None, what: str) -> Path:
     import requests
     import urllib3
 
-    part, note = part_of(place)
-    if _mark(note).get("url") != url:
-        discard(place)
-    best, idle, reason = _length(part), 0, "the connection was cut"
+    best, idle, reason = _had(place, url), 0, "the connection was cut"
     with requests.Session() as session, Progress(f"fetching {what}", total=size, unit="byte") as progress:
         while idle < PATIENCE:
             try:
                 if _once(session, url, place, size, progress):
-                    return part
+                    return part_of(place)[0]
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 reason = _why(error)
             except OSError:
                 discard(place)
                 raise
-            idle = 0 if _length(part) > best else idle + 1
-            best = max(best, _length(part))
+            had = _had(place, url)
+            idle, best = (0, had) if had > best else (idle + 1, best)
             time.sleep(PAUSE * 2**idle if idle < PATIENCE else 0)
-    got = f"stopped after {_length(part):,} bytes" if _length(part) else "cannot be reached"
+    got = f"stopped after {had:,} bytes" if (had := _had(place, url)) else "cannot be reached"
     raise WeightsError(f"{url} {got} ({reason})", "run the same command again to go on from there")
 
 
 def _once(session: requests.Session, url: str, place: Path, size: int | None, progress: Progress) -> bool:
     """One connection: True when the part file is whole."""
     part, note = part_of(place)
-    offset, version = _length(part), _mark(note).get("version", "")
+    offset, version = _had(place, url), _mark(note).get("version", "")
     if size is not None and offset == size:
         return True
     headers = {"Accept-Encoding": "identity"}
@@ -101,19 +98,22 @@ def _once(session: requests.Session, url: str, place: Path, size: int | None, pr
             out.truncate()
             os.fsync(out.fileno())
     whole = total or size
-    return whole is None or _length(part) == whole
+    return whole is None or _had(place, url) == whole
 
 
 def _refuse(answer: requests.Response, url: str) -> None:
     """An answer that trying again will not mend is ours; one that may pass is the network's."""
     if answer.status_code in (408, 425, 429) or answer.status_code >= 500:
         answer.raise_for_status()
+    why = ""
     if answer.status_code not in (200, 206, 416):
-        raise WeightsError(
-            f"{url} answers {answer.status_code} {answer.reason}", "look for the file by hand and add it"
-        )
-    if answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise WeightsError(f"{url} sends the file encoded, unasked", "look for the file by hand and add it")
+        why = f"answers {answer.status_code} {answer.reason}"
+    elif url.startswith("https://") and not answer.url.startswith("https://"):
+        why = f"leads to {answer.url}, which is not encrypted"
+    elif answer.headers.get("Content-Encoding", "identity") != "identity":
+        why = "sends the file encoded, unasked"
+    if why:
+        raise WeightsError(f"{url} {why}", "look for the file by hand and add it")
 
 
 def _extent(answer: requests.Response) -> tuple[int, int | None]:
@@ -159,8 +159,10 @@ def _mark(note: Path) -> dict[str, str]:
     return data if isinstance(data, dict) and all(isinstance(value, str) for value in data.values()) else {}
 
 
-def _length(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
+def _had(place: Path, url: str) -> int:
+    """How many bytes of this address are here; a part from another address counts for nothing and is written over."""
+    part, note = part_of(place)
+    return part.stat().st_size if part.exists() and _mark(note).get("url") == url else 0
 
 
 def _why(error: Exception) -> str:

@@ -141,11 +141,13 @@ class WeightStore:
         """Add every file of a folder that a card knows: by its digest, or by its name where none is published."""
         if not folder.is_dir():
             raise WeightsError(f"there is no folder {folder} to add weight files from", "check the path")
-        added = {}
-        for file in sorted(path for path in folder.iterdir() if path.is_file()):
-            for name in self._knows(file):
-                added[name] = self.add(name, file)
-        return added
+        try:
+            files = sorted(path for path in folder.iterdir() if path.is_file())
+            known = {name: file for file in files for name in self._knows(file)}
+        except OSError as error:
+            problem = f"{error.filename or folder} cannot be read ({error.strerror or error})"
+            raise WeightsError(problem, "check its permissions") from error
+        return {name: self.add(name, file) for name, file in known.items()}
 
     def _knows(self, file: Path) -> list[str]:
         size = file.stat().st_size

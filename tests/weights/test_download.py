@@ -98,6 +98,17 @@ def test_the_next_source_is_tried_when_one_fails(server, store_of):
     assert len(server.asked) == 2
 
 
+def test_a_part_survives_a_later_source_that_has_nothing(server, store_of):
+    server.cuts = [400_000] + [0] * download.PATIENCE
+    sources = [{"url": server.url()}, {"url": server.url("/gone")}]
+    with pytest.raises(WeightsError, match=r"stopped after 400,000 bytes .*answers 404"):
+        store_of(sources=sources).path("net")
+    server.asked.clear()
+    server.cuts = []
+    assert store_of(sources=sources).path("net").read_bytes() == BODY
+    assert server.asked == ["bytes=400000-"]
+
+
 def test_a_server_that_cannot_be_reached_is_one_sentence(server, store_of, monkeypatch):
     monkeypatch.setattr(download, "PATIENCE", 2)
     with pytest.raises(WeightsError, match="cannot be reached") as caught:
