@@ -34,6 +34,7 @@ COMMANDS = {
     "metrics": ("metrics:app", "List the kinds of metrics and the choices each has."),
     "reference": ("reference:app", "Build, import and show reference statistics."),
     "certify": ("certify:certify", "Compare published numbers with ours of the released outputs."),
+    "datasets": ("datasets:app", "List, add, prepare, label and verify data sets."),
     "weights": ("weights:app", "List, fetch, add and verify weight files."),
 }
 """Every command: the module and object under bfrbench.cli, and its line in --help."""

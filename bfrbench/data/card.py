@@ -82,7 +82,7 @@ class DataCard(Frozen):
     """Whether the licence lets a third party pass the images on."""
     quality: Literal["sharp", "degraded", "mixed"]
     """`sharp` images are ground truth for a degradation recipe; `degraded` ones are inputs as they stand."""
-    count: pydantic.PositiveInt | None
+    count: pydantic.PositiveInt | None = None
     """None where it is endless or nobody published it."""
     other_counts: tuple[OtherCount, ...] = ()
     size: pydantic.PositiveInt | None = None
@@ -99,6 +99,10 @@ class DataCard(Frozen):
     """A regular expression with a group `identity` over ids, or `parent` for the folder's name."""
     part_of: Name | None = None
     """The set whose images with the ids of `numbered` make up this one."""
+    drawn_from: tuple[Name, ...] = ()
+    """Sets that its images were taken from, with or without a card here."""
+    rendered: tuple[Name, ...] = ()
+    """Names under which it can be opened with nothing on disk."""
     splits: Mapping[Name, Split] = Field(default_factory=dict)
     columns: Mapping[str, str] = Field(default_factory=dict)
     """For tables: the column of each of our names (id, image, identity, points)."""
@@ -123,6 +127,11 @@ class DataCard(Frozen):
     def views(self) -> list[str]:
         """What may stand behind the colon of a reference to it."""
         return [*self.splits, *(partner.name for partner in self.given)]
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Every set that holds some of its images: a model trained on one of them may have seen the answer."""
+        return frozenset({self.id, *self.drawn_from, *([self.part_of] if self.part_of else [])})
 
     def partner(self, name: str) -> Given | None:
         return next((partner for partner in self.given if partner.name == name), None)

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class Samples(Protocol):
     """What `open_dataset` gives: everything that bench, training and commands need of a data set."""
 
-    ref: str
-    card: DataCard | None
-
+    @property
+    def ref(self) -> str: ...
+    @property
+    def card(self) -> DataCard | None: ...
     @property
     def ids(self) -> Sequence[str]: ...
     def __len__(self) -> int: ...

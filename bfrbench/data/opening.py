@@ -23,6 +23,8 @@ from bfrbench.data.roots import partner_root, root_of
 from bfrbench.errors import InputError, NotComparable, UnknownName, UsageError
 
 _HUB = "hf:"
+BESIDE = (labels.FILE, "manifest.parquet", "transforms.parquet")
+"""Tables that lie beside images and hold none."""
 
 
 @overload
@@ -45,11 +47,15 @@ def open_dataset(
         data = table.hub(ref.removeprefix(_HUB), columns or {}, streaming=streaming)
         return _wrapped(ref, data, None, None)
     name, _, view = ref.partition(":")
+    for card in cards().values():
+        if name in card.rendered:
+            return _rendered(card, name, view, streaming)
     if name in cards() and not (Path(ref).exists() and "/" in ref):
         return _carded(cards()[name], view, ref, streaming)
     path = Path(ref).expanduser()
     if not path.exists():
-        raise UnknownName("data set or path", ref, cards())
+        known = [n for card in cards().values() for n in (card.rendered or (card.id,))]
+        raise UnknownName("data set or path", ref, known)
     return open_path(ref, path, None, ids, columns or {}, streaming=streaming)
 
 
@@ -80,14 +86,15 @@ def parquet_files(path: Path) -> list[Path]:
     """The parquet files that a path means: itself, or those of a folder that holds only such (beside labels)."""
     if path.suffix == ".parquet":
         return [path]
-    return [] if not path.is_dir() else [p for p in sorted(path.glob("*.parquet")) if p.name != labels.FILE]
+    return [] if not path.is_dir() else [p for p in sorted(path.glob("*.parquet")) if p.name not in BESIDE]
 
 
 def _carded(card: DataCard, view: str, ref: str, streaming: bool) -> Samples | ImageStream:
     if view and view not in card.views:
         raise UnknownName(f"split or low-quality partner of {card.id}", view, card.views)
-    if card.splits and not view:
-        options = " or ".join(f"{card.id}:{name}" for name in card.splits)
+    parts = [*(f"{card.id}:{name}" for name in card.splits), *card.rendered]
+    if parts and not view:
+        options = " or ".join(parts)
         raise UsageError(f"{card.id!r} has more than one part", f"choose {options}")
     if card.part_of:
         return _part_of(card, ref, streaming)
@@ -107,6 +114,19 @@ def _carded(card: DataCard, view: str, ref: str, streaming: bool) -> Samples | I
     return open_path(ref, root, card, card.ids, card.columns, streaming=streaming)
 
 
+def _rendered(card: DataCard, name: str, view: str, streaming: bool) -> Samples | ImageStream:
+    """A set with nothing on disk, at a size."""
+    from bfrbench import studio
+
+    size = int(view) if view.isdecimal() else card.size
+    if size is None or (view and not view.isdecimal()):
+        raise UsageError(f"{view!r} is no size of {name}", f"write {name} or {name}:512")
+    if not streaming:
+        return studio.split(name, size=size)
+    stream = table.named(studio.stream(name, size=size), {}, name)
+    return ImageStream(name, stream, card)
+
+
 def _part_of(card: DataCard, ref: str, streaming: bool) -> Samples | ImageStream:
     """The images of another card's set that are this one's."""
     assert card.part_of is not None and card.numbered is not None
@@ -120,8 +140,8 @@ def _part_of(card: DataCard, ref: str, streaming: bool) -> Samples | ImageStream
         problem = f"{card.part_of!r} lacks {len(missing)} images of {card.id!r} (first: {min(missing)})"
         raise InputError(problem, f"see 'bfrbench datasets verify {card.part_of}'")
     part = whole.select(card.numbered.ids())
-    part.ref, part.card = ref, card
-    return part
+    assert isinstance(part, ImageSet)
+    return ImageSet(ref, part.hf, part.ids, card)
 
 
 def _given(card: DataCard, view: str, ref: str, root: Path) -> ImageSet:
