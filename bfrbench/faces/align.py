@@ -99,13 +99,13 @@ def warp(
 ) -> npt.NDArray[Any]:
     """Draw an image through `matrix` onto a canvas of `size` (width, height).
 
-    `shrink` averages pixels first where the canvas is less than half as fine as the image, which plain
+    `shrink` averages pixels first where the canvas is less than a third as fine as the image, which plain
     interpolation would alias. Recognition networks were trained without it, so it is off unless asked for.
     """
     import cv2
 
     image, matrix = _needed_part(image, matrix, size)
-    if shrink and (factor := int(1 / max(scale_of(matrix), 1e-6))) > 1:
+    if shrink and (factor := int(1 / (1.5 * max(scale_of(matrix), 1e-6)))) > 1:
         height, width = image.shape[:2]
         small = (max(1, round(width / factor)), max(1, round(height / factor)))
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)

@@ -13,8 +13,8 @@ import numpy as np
 
 from bfrbench.contracts import Box
 from bfrbench.errors import UnknownName, WeightsError
-from bfrbench.faces.align import inverse, warp
 from bfrbench.faces.align import apply as move
+from bfrbench.faces.align import inverse, warp
 from bfrbench.faces.networks import fill, providers, session_options, store_or_default
 
 if TYPE_CHECKING:

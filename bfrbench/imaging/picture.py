@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bfrbench.contracts import U8Image
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 """What is opened at all. Pillow knows more, among them EPS and PDF, which start other programs."""
 MAX_PIXELS = 2 * 89_478_485
 """The largest image that is decoded: a 13,377-pixel square, Pillow's own limit for a decompression bomb."""
@@ -59,10 +59,10 @@ def decode(data: bytes, name: str) -> Picture:
     if not data:
         raise InputError(f"{name} is empty", "give the whole file or leave it out")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        with _open(data) as opened:
             _check(opened, name)
-            exif, icc = _upright_exif(opened), _icc(opened)
             image = _turn(opened, _wide(data, opened))
+            exif, icc = _exif_of_turned(opened), _icc(opened)
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -79,10 +79,15 @@ def decode(data: bytes, name: str) -> Picture:
 def size_of(data: bytes, name: str) -> tuple[int, int]:
     """Width and height from the header alone."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+        with _open(data) as opened:
             return opened.size
     except Exception as error:
         raise InputError(f"{name} is not an image", f"bfrbench reads {', '.join(FORMATS)}") from error
+
+
+def _open(data: bytes) -> Image.Image:
+    Image.init()  # Pillow registers most formats only when a first attempt has failed
+    return Image.open(io.BytesIO(data), formats=FORMATS)
 
 
 def _check(opened: Image.Image, name: str) -> None:
@@ -167,7 +172,7 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
     return turned
 
 
-def _upright_exif(opened: Image.Image) -> bytes:
+def _exif_of_turned(opened: Image.Image) -> bytes:
     exif: Any = opened.getexif()
     exif.pop(ExifTags.Base.Orientation, None)
     return exif.tobytes() if len(exif) else b""
