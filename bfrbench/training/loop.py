@@ -80,6 +80,8 @@ class Trainer:
             self.average.follow(self.task.networks[self.task.averaged], run.batch, clock.images)
             self.journal.step(clock.images, stats, waited)
             self._at_intervals()
+        if any(clock.bad_running.values()):
+            raise self._diverged(max(clock.bad_running, key=lambda name: clock.bad_running[name]))
         if not checkpoint.folder(self.out, clock.images).exists():
             self.save()
         self.journal.finished(clock.images)
@@ -122,13 +124,14 @@ class Trainer:
         running = clock.bad_running[phase.name] = clock.bad_running.get(phase.name, 0) + 1
         self.journal.event("bad step", images=clock.images, phase=phase.name, skipped=clock.bad_steps)
         if running >= self.run.bad_steps:
-            kept = checkpoint.all_of(self.out)
-            where = f"resume from {kept[-1].name} images" if kept else "start again"
-            raise Diverged(
-                f"{running} steps running gave NaN or infinity, the last in phase {phase.name!r} at "
-                f"{clock.images} images",
-                f"{where} with a lower learning rate, clipping (run.clip) or more R1",
-            )
+            raise self._diverged(phase.name)
+
+    def _diverged(self, phase: str) -> Diverged:
+        kept = checkpoint.all_of(self.out)
+        where = f"resume from {kept[-1].name} images" if kept else "start again"
+        problem = f"{self.clock.bad_running[phase]} steps running gave NaN or infinity in phase {phase!r}"
+        remedy = f"{where} with a lower learning rate, clipping (run.clip) or more R1"
+        return Diverged(f"{problem}, the last at {self.clock.images} images", remedy)
 
     def _precision(self, phase: Phase) -> AbstractContextManager[object]:
         if phase.exact or self.run.precision == "float32":
@@ -169,8 +172,8 @@ class Trainer:
             self.save()
 
     def save(self) -> None:
-        """A checkpoint of this moment, by the first process; the others wait."""
-        if self.ranks.first:
+        """A checkpoint of this moment, by the first process; none in the middle of bad steps, which may be the end."""
+        if self.ranks.first and not any(self.clock.bad_running.values()):
             state = {"clock": vars(self.clock), **conditions(self.run, self.ranks, self.device)}
             checkpoint.save(self.out, self.clock.images, self.task, self.average, self.scaler.state_dict(), state)
             best = checkpoint.folder(self.out, int(self.clock.best_place)) if self.clock.best_place else None

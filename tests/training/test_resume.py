@@ -140,7 +140,7 @@ def settings(photographs: Path, *more: str, size: int = 16) -> start.Order:
 
 
 def test_a_folder_that_holds_a_training_is_not_written_over(photographs: Path, whole: Path) -> None:
-    with pytest.raises(UsageError, match="holds a training already.*--resume"):
+    with pytest.raises(UsageError, match=r"holds a training already.*--resume"):
         start.train(settings(photographs), whole)
 
 

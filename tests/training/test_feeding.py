@@ -1,0 +1,143 @@
+"""The order of images and their pairs: fixed by seed and number, whatever workers, processes and moments."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bfrbench.data import open_dataset
+from bfrbench.degradations import load_recipe
+from bfrbench.errors import InputError, UsageError
+from bfrbench.imaging.write import write_image
+from bfrbench.training.config import RunConfig
+from bfrbench.training.feeding import Faceset, Feed, Pairs
+from bfrbench.training.order import Order
+from bfrbench.training.ranks import Ranks
+
+CPU = torch.device("cpu")
+
+
+@given(st.integers(1, 50), st.integers(0, 5), st.integers(0, 3))
+def test_each_epoch_shows_every_image_once(length: int, seed: int, epoch: int) -> None:
+    order = Order([length], [1.0], seed)
+    places = [order[n] for n in range(epoch * length, (epoch + 1) * length)]
+    assert sorted(place.position for place in places) == list(range(length))
+    assert {place.epoch for place in places} == {epoch}
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    def walk(seed: int, epoch: int) -> list[int]:
+        order = Order([100], [1.0], seed)
+        return [order[n].position for n in range(epoch * 100, epoch * 100 + 100)]
+
+    assert walk(0, 0) == walk(0, 0)
+    assert len({tuple(walk(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(1, 30), st.floats(0.05, 1)), min_size=2, max_size=4))
+def test_several_sets_take_turns_by_their_shares_and_each_is_walked_whole(sets: list[tuple[int, float]]) -> None:
+    lengths, shares = [length for length, _ in sets], [share for _, share in sets]
+    order = Order(lengths, shares, 0)
+    places = [order[n] for n in range(2000)]
+    for source, length in enumerate(lengths):
+        own = [place for place in places if place.source == source]
+        assert abs(len(own) / 2000 - shares[source] / sum(shares)) < 0.01
+        counts = Counter(place.position for place in own[: len(own) // length * length])
+        assert len(set(counts.values())) <= 1
+
+
+@pytest.mark.parametrize(
+    ("lengths", "shares", "words"),
+    [([0], [1.0], "empty"), ([1], [0.0], "leaves a data set out"), ([1, 1], [1.0], "1 shares for 2"), ([], [], "0 sh")],
+)
+def test_sets_that_cannot_be_ordered_are_refused(lengths: list[int], shares: list[float], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Order(lengths, shares, 0)
+
+
+def micro_batches(
+    folder: Path, *, workers: int, start: int = 0, ranks: Ranks | None = None, **run: int
+) -> list[torch.Tensor]:
+    config = RunConfig(images=1, batch=4, workers=workers, **run)
+    samples = open_dataset(str(folder))
+    faces = Faceset([samples], [1.0], size=32, seed=3, flip=True, names=["photographs"])
+    feed = Feed(Pairs(faces, load_recipe("vqfr-1@32"), 2, apply=True), config, ranks or Ranks(), CPU)
+    steps = feed(start)
+    out = []
+    for _ in range(4):
+        for _, batch, _ in next(steps):
+            out.append(torch.cat([batch.gt, batch.lq, batch.second], dim=1))  # type: ignore[list-item]
+    return out
+
+
+def test_workers_change_nothing(photographs: Path) -> None:
+    alone, helped = (micro_batches(photographs, workers=count) for count in (0, 2))
+    assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
+
+
+def test_starting_later_continues_the_same_sequence(photographs: Path) -> None:
+    whole = micro_batches(photographs, workers=0)
+    assert torch.equal(micro_batches(photographs, workers=0, start=8)[0], whole[2])
+
+
+def test_two_processes_share_what_one_would_see(photographs: Path) -> None:
+    whole = micro_batches(photographs, workers=0, micro_batch=2)
+    parts = [micro_batches(photographs, workers=0, ranks=Ranks(rank, 2)) for rank in range(2)]
+    assert all(torch.equal(whole[2 * step + rank], parts[rank][step]) for step in range(4) for rank in range(2))
+
+
+def test_the_two_views_of_a_face_differ_and_epochs_bring_new_ones(photographs: Path) -> None:
+    first = micro_batches(photographs, workers=0)[0]
+    assert not torch.equal(first[:, 3:6], first[:, 6:9])
+    again = micro_batches(photographs, workers=0, start=12)
+    assert not any(torch.equal(first[:, 3:6], later[:, 3:6]) for later in again)
+
+
+def test_the_cache_changes_nothing(photographs: Path, tmp_path: Path) -> None:
+    faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
+    plain = [faces.read(faces.order[n]).copy() for n in range(12)]
+    for where in (None, tmp_path / "cache"):
+        faces.keep(where)
+        assert all(np.array_equal(faces.read(faces.order[n]), plain[n]) for n in range(12))
+        faces.cache = None
+
+
+def test_degrading_on_the_device_gives_nearly_the_same_pairs(photographs: Path) -> None:
+    faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=True, names=["photographs"])
+    config, recipe = RunConfig(images=1, batch=8, workers=0), load_recipe("vqfr-1@32")
+    batches = [
+        next(Feed(Pairs(faces, recipe, 1, apply=apply), config, Ranks(), CPU)(0))[0][1] for apply in (True, False)
+    ]
+    assert torch.equal(batches[0].gt, batches[1].gt)
+    error = (batches[0].lq - batches[1].lq).square().mean()  # type: ignore[operator]
+    assert 10 * torch.log10(4 / error) > 35
+
+
+def test_an_unreadable_image_gives_way_to_another_and_is_named(photographs: Path, tmp_path: Path) -> None:
+    for path in photographs.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "05.png").write_bytes(b"not an image")
+    faces = Faceset([open_dataset(str(tmp_path))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
+    feed = Feed(Pairs(faces, None, 0, apply=True), RunConfig(images=1, batch=12, workers=0), Ranks(), CPU)
+    ((_, batch, names),) = next(feed(0))
+    assert len(batch) == 12 and len(names) == 1 and "05" in names[0]
+
+
+@pytest.mark.parametrize(("shape", "words"), [((16, 16), "16 px and the model 32"), ((64, 48), "48×64 px")])
+def test_images_that_do_not_fit_the_model_say_so(tmp_path: Path, shape: tuple[int, int], words: str) -> None:
+    write_image(tmp_path / "a.png", np.zeros((*shape, 3), np.uint8))
+    faces = Faceset([open_dataset(str(tmp_path))], [1.0], size=32, seed=0, flip=False, names=["small"])
+    with pytest.raises(InputError, match=words):
+        Pairs(faces, None, 0, apply=True)[0]
+
+
+def test_a_batch_that_does_not_divide_is_refused(photographs: Path) -> None:
+    with pytest.raises(UsageError, match=r"4 does not divide into 1 × 3"):
+        micro_batches(photographs, workers=0, micro_batch=3)

@@ -1,0 +1,215 @@
+"""The loop: guards, schedules, averages, precision, validation, events, and that it learns."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import bfrbench
+from bfrbench.errors import ConfigError, Diverged, InputError, UsageError, WeightsError
+from bfrbench.imaging.read import read_image
+from bfrbench.plugins import PluginHost
+from bfrbench.training import checkpoint, start
+from bfrbench.training.augment import LIMIT, Augment
+from bfrbench.training.ema import Average
+from bfrbench.training.journal import read_stats
+from bfrbench.training.plot import draw
+from tests.training.conftest import TINY
+
+PAIRS = [*TINY, "run.images=32", "degradation=vqfr-1@32", "task.r1_every=2"]
+
+
+def order(photographs: Path, recipe: str, *more: str, validation: bool = False) -> start.Order:
+    faces = str(photographs)
+    return start.order(recipe, [faces], sets=[*PAIRS, *more], validation=faces if validation else None)
+
+
+def test_a_restorer_is_trained_validated_shown_and_used(photographs: Path, tmp_path: Path) -> None:
+    more = ("run.validate_every=16", "run.validation_images=4", "run.sample_every=32", "run.samples=3")
+    what = order(photographs, "gpen-code@32", "task.identity=0", *more, validation=True)
+    result = start.train(what, tmp_path / "run")
+    scored = [line for line in read_stats(tmp_path / "run") if "validation/psnr" in line]
+    assert [line["images"] for line in scored] == [16, 32]
+    assert read_image(tmp_path / "run" / "samples" / "000000000032.png").shape == (3 * 32, 3 * 32, 3)
+    photo = read_image(photographs / "00.png")
+    assert bfrbench.load_restorer(f"gpen:{result}")(photo).shape == photo.shape
+    card = result.with_suffix(".toml").read_text()
+    assert 'recipe = "gpen-code"' in card and "images = 32" in card
+    assert draw(tmp_path / "run").read_text().count("<svg") == 1
+
+
+def test_the_second_stage_starts_from_the_firsts_average_and_discriminator(photographs: Path, tmp_path: Path) -> None:
+    prior = start.order("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"])
+    start.train(prior, tmp_path / "prior")
+    what = order(photographs, "gpen-finetune@32", f"task.prior={tmp_path / 'prior'}")
+    task: Any = start._build(what, torch.device("cpu"))
+    from safetensors.torch import load_file
+
+    held = load_file(tmp_path / "prior" / "checkpoints" / "000000000008" / "weights.safetensors")
+    for part, network in (("average", task.gpen.generator), ("discriminator", task.networks["discriminator"])):
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, held[f"{part}/{name}"]), f"{part}/{name}"
+
+
+def test_a_prior_of_another_form_does_not_fit_and_says_so(photographs: Path, tmp_path: Path) -> None:
+    start.train(start.order("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"]), tmp_path / "prior")
+    what = order(photographs, "gpen-finetune@32", f"task.prior={tmp_path / 'prior'}", "task.variant=without-noise")
+    with pytest.raises(UsageError, match="does not fit this recipe"):
+        start.train(what, tmp_path / "run")
+    with pytest.raises(InputError, match="holds no checkpoint of a prior"):
+        start.train(order(photographs, "gpen-finetune@32", f"task.prior={tmp_path}"), tmp_path / "other")
+
+
+def test_without_finetuning_the_prior_stays_as_it_was_embedded(photographs: Path, tmp_path: Path) -> None:
+    what = order(photographs, "gpen-finetune@32", "task.variant=without-finetuning")
+    before: Any = start._build(what, torch.device("cpu"))
+    from safetensors.torch import load_file
+
+    after = load_file(start.train(what, tmp_path / "run"))
+    moved = {name for name, value in before.gpen.state_dict().items() if not torch.equal(value, after[name])}
+    assert moved and all(name.startswith(("ecd", "final_linear")) for name in moved)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16"])
+def test_half_precision_trains(photographs: Path, tmp_path: Path, precision: str) -> None:
+    what = order(photographs, "gpen-finetune@32", f"run.precision={precision}", "task.path_weight=2.0")
+    start.train(what, tmp_path / "run")
+    assert all(math.isfinite(line["restorer/l1"]) for line in read_stats(tmp_path / "run"))
+
+
+def test_a_rate_that_explodes_ends_with_a_sentence_and_keeps_the_checkpoint(photographs: Path, tmp_path: Path) -> None:
+    start.train(order(photographs, "gpen-finetune@32", "run.images=16"), tmp_path / "run")
+    what = order(
+        photographs,
+        "gpen-finetune@32",
+        "run.images=400",
+        "run.bad_steps=3",
+        "run.checkpoint_every=8",
+        "task.lr_encoder=1e38",
+    )
+    text = (tmp_path / "run" / "order.json").read_text()
+    (tmp_path / "run" / "order.json").write_text(text.replace(json.loads(text)["digest"], what.digest, 1))
+    with pytest.raises(
+        Diverged, match=r"3 steps running gave NaN.*resume from 0+(16|24) images with a lower learning rate"
+    ):
+        start.train(what, tmp_path / "run", resume=True)
+    assert all(int(place.name) < 32 for place in checkpoint.all_of(tmp_path / "run"))
+
+
+def test_an_identity_loss_without_its_network_is_an_error_never_a_random_one(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="arcface-ir-se50"):
+        start.train(order(photographs, "gpen-code@32"), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("word", "words"),
+    [
+        ("run.bacth=8", "did you mean batch"),
+        ("run.batch=0", "greater than 0"),
+        ("task.narow=1", "did you mean narrow"),
+        ("task.variant=fulll", "full"),
+        ("nonsense", "not written key=value"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named_before_anything_starts(photographs: Path, word: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        order(photographs, "gpen-finetune@32", word)
+
+
+def test_no_data_and_an_empty_folder_are_said(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no data set is given"):
+        start.order("gpen-finetune@32", [])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises((InputError, UsageError), match=r"empty|no image"):
+        start.train(start.order("stylegan2-prior@16", [str(tmp_path / "empty")], sets=TINY), tmp_path / "run")
+
+
+def test_a_recipe_file_with_an_unknown_key_is_a_config_error(tmp_path: Path, photographs: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("[run]\nimagse = 3\n")
+    with pytest.raises(ConfigError, match=r"run\.imagse.*did you mean images"):
+        start.order("gpen-finetune@32", [str(photographs)], files=[file])
+
+
+def test_trackers_hear_of_start_stats_and_end(photographs: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    listener = SimpleNamespace(
+        bfrbench_on_event=bfrbench.hookimpl(lambda event: heard.append(event["event"])), __name__="listener"
+    )
+    what = start.order("stylegan2-prior@16", [str(photographs)], sets=[*TINY, "run.images=16"])
+    start.train(what, tmp_path / "run", host=PluginHost({"listener": listener}))
+    assert heard[0] == "started" and heard[-1] == "finished" and heard.count("stats") == 2
+
+
+def test_the_average_is_half_old_after_its_half_life() -> None:
+    old, new = nn.Linear(1, 1), nn.Linear(1, 1)
+    average = Average(old, half_life=100)
+    for _ in range(10):
+        average.follow(new, batch=10, images=10**9)
+    wanted = (old.weight + new.weight) / 2
+    assert torch.allclose(average.network.weight, wanted, atol=1e-6)
+
+
+def test_ada_grows_while_the_discriminator_is_sure_and_never_past_its_limit() -> None:
+    augment = Augment("ada")
+    augment.adapt(1.0, 50_000)
+    assert augment.strength == pytest.approx(0.1)
+    augment.adapt(0.0, 25_000)
+    assert augment.strength == pytest.approx(0.05)
+    for _ in range(100):
+        augment.adapt(1.0, 50_000)
+    assert augment.strength == LIMIT
+
+
+@pytest.mark.parametrize("kind", ["ada", "diffaugment"])
+def test_augmentations_keep_shape_pass_gradients_and_treat_each_image_by_itself(kind: Any) -> None:
+    torch.manual_seed(0)
+    images = torch.rand(6, 3, 16, 16, requires_grad=True)
+    out = Augment(kind, strength=0.8)(images)
+    assert out.shape == images.shape and bool(out.isfinite().all())
+    (gradient,) = torch.autograd.grad(out[2].sum(), images)
+    touched = [index for index in range(6) if gradient[index].abs().sum() > 0]
+    assert touched == [2]
+
+
+def test_ada_without_strength_changes_nothing() -> None:
+    images = torch.rand(2, 3, 8, 8)
+    assert torch.equal(Augment("ada", strength=0.0)(images), images)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["gpen-finetune@64", "gpen-code@64"])
+def test_eight_faces_are_learnt_by_heart(recipe: str, photographs: Path, tmp_path: Path) -> None:
+    """The pixel loss falls below a quarter of its start."""
+    settings = [
+        "run.images=4000",
+        "run.batch=8",
+        "run.workers=2",
+        "run.log_every=80",
+        "run.flip=false",
+        "run.checkpoint_every=100000",
+        "run.validate_every=100000",
+        "run.sample_every=100000",
+        "task.narrow=0.125",
+        "task.lr_encoder=2e-3",
+        "task.lr_decoder=2e-3",
+        "task.lr_discriminator=2e-4",
+        "task.adversarial=0.01",
+        "degradation=vqfr-1@64",
+        *(["task.identity=0", "task.path_weight=0"] if "code" in recipe else []),
+    ]
+    eight = tmp_path / "eight"
+    eight.mkdir()
+    for path in sorted(photographs.iterdir())[:8]:
+        (eight / path.name).write_bytes(path.read_bytes())
+    start.train(start.order(recipe, [str(eight)], sets=settings), tmp_path / "run")
+    name = "restorer/smooth-l1" if "code" in recipe else "restorer/l1"
+    course = [line[name] for line in read_stats(tmp_path / "run")]
+    assert min(course[-5:]) < 0.25 * course[0], course
