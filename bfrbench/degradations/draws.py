@@ -76,6 +76,11 @@ class Replay:
     def digest(self) -> Digest:
         return of_data({"draws": of_file(self.path)})
 
+    @property
+    def touches_target(self) -> bool:
+        ops = (op for draw in self.draws.values() for op in draw.ops)
+        return any(op.name in ("move", "flip") or op.args.get("target", False) for op in ops)
+
     def draw(self, seed: int, image_id: str, *, view: int = 0) -> Draw:
         if image_id not in self.draws:
             raise InputError(f"{self.path} holds no draw for {image_id!r}", "degrade the images it was made from")

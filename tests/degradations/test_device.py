@@ -124,13 +124,14 @@ def test_quantisation_tables_are_libjpegs(quality: int, tmp_path) -> None:  # ty
     assert tables[1] == table(CHROMA_TABLE, quality)
 
 
-@given(st.integers(8, 50), st.integers(8, 50), st.integers(1, 100))
-@settings(max_examples=40, deadline=None)
-def test_simulated_jpeg_is_libjpegs_but_for_a_few_last_bits(height: int, width: int, quality: int) -> None:
-    images = [made_up(height, width), made_up(width, height)]
-    tensors = [torch.from_numpy(image).movedim(-1, 0).float() for image in images]
-    for image, ours in zip(images, simulate(tensors, [quality, quality]), strict=True):
-        assert psnr(ours.movedim(0, -1).numpy(), codecs.jpeg(image, quality)) > 44
+def test_simulated_jpeg_is_libjpegs_but_for_a_few_last_bits() -> None:
+    found = []
+    for place, (height, width) in enumerate([(8, 8), (9, 8), (15, 17), (16, 16), (33, 50), (48, 31), (64, 64)] * 8):
+        quality, image = 3 + place * 97 // 55, made_up(height, width)
+        wide = torch.zeros(3, 5, 90)
+        ours, _ = simulate([torch.from_numpy(image).movedim(-1, 0).float(), wide], [quality, 50])
+        found.append(psnr(ours.movedim(0, -1).numpy(), codecs.jpeg(image, quality)))
+    assert min(found) > 36 and np.mean(found) > 58, found
 
 
 def test_gradients_reach_the_ground_truth() -> None:

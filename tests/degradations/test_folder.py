@@ -101,8 +101,9 @@ def test_two_files_with_one_id_and_empty_folders_are_errors(sharp: Path, tmp_pat
     Image.fromarray(made_up(9, 9)).save(sharp / "00.jpg")
     with pytest.raises(InputError, match=r"00\.jpg and .*00\.png have the same id"):
         degrade_folder(Job(sharp, tmp_path / "lq", "sr-x4"))
+    (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no images"):
-        image_files(tmp_path / "own" if (tmp_path / "own").mkdir() else tmp_path / "own")
+        image_files(tmp_path / "empty")
     with pytest.raises(InputError, match="not a folder"):
         image_files(tmp_path / "nowhere")
 
