@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 
@@ -11,10 +11,14 @@ from bfrbench.cli.output import Json, print_json, print_table
 from bfrbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bfrbench.contracts import Draw
     from bfrbench.metrics import Protocol
     from bfrbench.metrics.folders import Folders
     from bfrbench.specs import Need
 
+_DRAWS: tuple[Need, ...] = ("draws",)
 Positive = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=1))]
 
 
@@ -126,20 +130,21 @@ def _cut(name: str, metrics: list[str] | None, without: list[str] | None, also: 
 def _whole_digest(name: str) -> str:
     from bfrbench.metrics import load_protocol
 
-    return load_protocol(name).digest
+    digest: str = load_protocol(name).digest
+    return digest
 
 
-def _draws(path: Path | None):  # type: ignore[no-untyped-def]
+def _draws(path: Path | None) -> Mapping[str, Draw] | None:
     if path is None:
         return None
-    from bfrbench.degradations.draws import read_table
+    from bfrbench.degradations.draws import Replay
 
-    return read_table(path).draws
+    return Replay.open(str(path)).draws
 
 
 def _available(folders: Folders) -> list[Need]:
-    found: list[Need] = [role for role in ("gt", "lq", "posterior-mean") if role in folders.files]  # type: ignore[misc]
-    return [*found, "draws"] if folders.draws else found
+    roles: tuple[Need, ...] = ("gt", "lq", "posterior-mean")
+    return [*(role for role in roles if role in folders.files), *(_DRAWS if folders.draws else ())]
 
 
 def _refuse_no_device(device: str) -> None:
@@ -159,7 +164,7 @@ class _Table:
 
     def __init__(self, features: bool) -> None:
         self._features = features
-        self._parts: list[object] = []
+        self._parts: list[Any] = []
 
     def add(self, batch, rows) -> None:  # type: ignore[no-untyped-def]
         from dataclasses import replace
@@ -186,4 +191,4 @@ class _Table:
         from bfrbench.bench.rowtable import join
 
         with landing(path) as part:
-            parquet.write_table(join(self._parts), part)  # type: ignore[arg-type]
+            parquet.write_table(join(self._parts), part)

@@ -41,17 +41,18 @@ def levels(batch: Tensor, choices: PlaneChoices) -> Tensor:
 def luma(batch: Tensor, colour: Colour) -> Tensor:
     """RGB in [0, 1] to the chosen planes over 0-255, in the type of `batch`.
 
-    The products are added as the libraries' matrix product adds them, fused: one pixel in some thousands lies just
-    between two levels, and rounding should send it where theirs goes.
+    One pixel in some thousands lies just between two levels, and rounding should send it where theirs goes: luma of
+    0-255 is added up fused in float32, as pyiqa's matrix product does, and luma of 16-235 in float64, as BasicSR does.
     """
     import torch
 
     if colour == "rgb":
         return batch * 255
-    red, green, blue = batch.unbind(1)
-    weights = [torch.tensor(weight, dtype=batch.dtype, device=batch.device) for weight in _WEIGHTS[colour]]
+    kind = batch.dtype if colour == "y-full" else torch.float64
+    red, green, blue = batch.to(kind).unbind(1)
+    weights = [torch.tensor(weight, dtype=kind, device=batch.device) for weight in _WEIGHTS[colour]]
     plane = torch.addcmul(torch.addcmul(red * weights[0], green, weights[1]), blue, weights[2]).unsqueeze(1) * 255
-    return plane if colour == "y-full" else plane + _STUDIO_BLACK
+    return (plane if colour == "y-full" else plane + _STUDIO_BLACK).to(batch.dtype)
 
 
 def pair(restored: Tensor, gt: Tensor, choices: PlaneChoices) -> tuple[Tensor, Tensor]:

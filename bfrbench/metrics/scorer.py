@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bfrbench.contracts import Row, Scored
-from bfrbench.errors import UsageError
+from bfrbench.errors import UsageError, WeightsError
 from bfrbench.metrics.kind import Context, Measure, Value
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.specs import Need
@@ -75,7 +75,23 @@ class Scorer:
             first = makers.setdefault(metric.rows, metric)
             if "gt" in metric.needs and "gt" not in first.needs:
                 makers[metric.rows] = metric
-        return {name: metric.kind.open(store, self.device) for name, metric in makers.items()}
+        opened = {}
+        for name, metric in makers.items():
+            try:
+                opened[name] = metric.kind.open(store, self.device)
+            except WeightsError as error:
+                raise self._with_others(error, metric, store) from error
+        return opened
+
+    def _with_others(self, error: WeightsError, at: ProtocolMetric, store: WeightStore | None) -> WeightsError:
+        """The same error, and at once what else is not here."""
+        from bfrbench.weights import WeightStore
+
+        held = store or WeightStore()
+        wanted = {name for metric in self.metrics for name in metric.kind.weights if name in held.cards}
+        absent = sorted(name for name in wanted if held.locate(name) is None)
+        more = f"; of this protocol {', '.join(absent)} are not here" if len(absent) > 1 else ""
+        return WeightsError(f"{at.name}: {error.problem}", f"{error.remedy}, or leave the metric out{more}")
 
     def rows(self, batch: Scored) -> dict[str, list[Row]]:
         """For each name in `ProtocolMetric.rows`, one row per id in the batch's order."""

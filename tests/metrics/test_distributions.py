@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytorch_fid.inception import InceptionV3
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
+
+from bfrbench.contracts import Row
+from bfrbench.errors import NotComparable, TooLittleMeasured
+from bfrbench.metrics import Context, Scorer, finalise, load_protocol
+from bfrbench.metrics.coverage import CoverageChoices, coverage, radii
+from bfrbench.metrics.frechet import Cloud, Moments, cloud_of, frechet, of_features, of_moments
+from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
+from bfrbench.metrics.kid import KidChoices, kid
+from tests.metrics.real_pairs import faces, scored, spoilt
+from tests.weights.seeded import seeded_store
+
+EXTRACTOR = {"resize": "tensorflow-1", "scale": "128", "precision": "float32"}
+
+
+def features(count: int, dimensions: int, seed: int = 0, shift: float = 0.0) -> np.ndarray:
+    """Features with a falling spectrum, as networks have them."""
+    stream = np.random.default_rng(seed)
+    return (shift + stream.standard_normal((count, dimensions)) * np.arange(1, dimensions + 1) ** -0.5).astype("f4")
+
+
+def by_definition(a: np.ndarray, b: np.ndarray) -> float:
+    """The Fréchet distance by scipy's matrix square root in float64."""
+    first, second = np.cov(a.astype(float), rowvar=False), np.cov(b.astype(float), rowvar=False)
+    root = scipy.linalg.sqrtm(first @ second).real
+    apart = a.mean(0, dtype=float) - b.mean(0, dtype=float)
+    return float(apart @ apart + np.trace(first + second - 2 * root))
+
+
+@pytest.mark.parametrize(("first", "second"), [(40, 50), (40, 400), (400, 50), (300, 400)])
+def test_the_distance_is_scipys_whatever_the_numbers_of_images(first, second):
+    a, b = features(first, 64), features(second, 64, seed=1, shift=0.1)
+    assert frechet(of_features(a), of_features(b)) == pytest.approx(by_definition(a, b), rel=1e-6)
+
+
+@pytest.mark.parametrize("dimensions", [256, pytest.param(2048, marks=pytest.mark.slow)])
+def test_the_distance_agrees_with_torch_fidelity(dimensions):
+    a, b = features(180, dimensions), features(260, dimensions, seed=1, shift=0.02)
+    stats = [fid_features_to_statistics(torch.from_numpy(side.astype(float))) for side in (a, b)]
+    theirs = fid_statistics_to_metric(*stats, verbose=False)["frechet_inception_distance"]
+    assert frechet(of_features(a), of_features(b)) == pytest.approx(theirs, rel=1e-4)
+
+
+def test_a_distance_to_itself_is_zero_also_for_all_equal_images():
+    a = of_features(features(80, 64))
+    assert frechet(a, a) == pytest.approx(0, abs=1e-6)
+    flat = of_features(np.ones((5, 16), np.float32))
+    assert frechet(flat, flat) == 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(2, 30), st.integers(0, 5))
+def test_moments_merge_to_those_of_the_whole(sizes, dimensions, seed):
+    whole = features(sum(sizes), dimensions, seed, shift=100.0)
+    merged = Moments(0, np.zeros(dimensions), np.zeros((dimensions, dimensions)))
+    for part in np.split(whole, np.cumsum(sizes)[:-1]):
+        merged = merged.merge(Moments.of(part))
+    exact = Moments.of(whole)
+    assert merged.n == exact.n
+    np.testing.assert_allclose(merged.mean, exact.mean, rtol=1e-12)
+    np.testing.assert_allclose(merged.m2, exact.m2, rtol=1e-9, atol=1e-9)
+
+
+def test_taking_a_part_out_of_moments_leaves_the_rest():
+    whole = features(200, 24, shift=3.0)
+    left = Moments.of(whole).without(Moments.of(whole[:50]))
+    rest = Moments.of(whole[50:])
+    np.testing.assert_allclose(left.m2, rest.m2, atol=1e-9)
+    assert left.n == 150
+
+
+def test_streaming_gives_the_distance_of_the_whole_set_on_both_sides_of_the_dimensions():
+    other = of_features(features(90, 64, seed=2, shift=0.1))
+    for count in (50, 150):
+        whole = features(count, 64)
+        streamed = cloud_of(np.array_split(whole, 7))
+        assert streamed.n == count
+        assert frechet(streamed.gaussian, other) == pytest.approx(frechet(of_features(whole), other), rel=1e-9)
+
+
+def test_one_image_has_no_distribution():
+    with pytest.raises(TooLittleMeasured, match="two images or more"):
+        _ = Cloud(features(1, 8)).gaussian
+    metric = load_protocol("bfrbench-v1").metric("fid-gt")
+    row = Row("a", feature=np.zeros((2, 2048), np.float32))
+    value = finalise(metric, [row])
+    assert value.value is None and value.n == 1 and "two images" in value.note
+
+
+def test_kid_is_torch_fidelitys_with_the_same_subsets():
+    a, b = features(150, 128), features(120, 128, seed=1, shift=0.1)
+    choices = KidChoices(reference="gt", subsets=20, subset_size=50, seed=2020, **EXTRACTOR)
+    mean, deviation = kid(a, b, choices)
+    settings_ = {"kid_subsets": 20, "kid_subset_size": 50, "rng_seed": 2020, "verbose": False}
+    wide = [torch.from_numpy(side.astype(float)) for side in (a, b)]
+    theirs = kid_features_to_metric(*wide, **settings_)
+    assert mean == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)
+    assert deviation == pytest.approx(theirs["kernel_inception_distance_std"], rel=1e-3)
+
+
+@pytest.mark.parametrize("what", ["precision", "recall"])
+def test_precision_and_recall_are_torch_fidelitys(what):
+    a, b = features(300, 16), features(250, 16, seed=1, shift=0.3)
+    theirs = prc_features_to_metric(torch.from_numpy(a), torch.from_numpy(b), prc_neighborhood=3, verbose=False)
+    choices = CoverageChoices(reference="gt", what=what, neighbours=3, **EXTRACTOR)
+    assert 0 < coverage(a, b, choices) < 1
+    assert coverage(a, b, choices) == pytest.approx(theirs[what], abs=1e-6)
+
+
+def test_density_and_coverage_follow_their_definition():
+    restored, real = features(60, 8), features(70, 8, seed=1)
+    balls = radii(real, 5)
+    apart = np.linalg.norm(restored[:, None] - real[None], axis=2)
+    own = np.sort(np.linalg.norm(real[:, None] - real[None], axis=2), axis=1)[:, 5]
+    np.testing.assert_allclose(balls, own, rtol=1e-4)
+    fixed = {"reference": "gt", "neighbours": 5, **EXTRACTOR}
+    density = coverage(restored, real, CoverageChoices(what="density", **fixed))
+    assert density == pytest.approx((apart <= balls).sum() / (5 * 60), abs=1e-6)
+    covered = coverage(restored, real, CoverageChoices(what="coverage", **fixed))
+    assert covered == pytest.approx((apart.min(0) <= balls).mean(), abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def inception(tmp_path_factory):
+    return seeded_store(tmp_path_factory.mktemp("inception"), "inception-fid")
+
+
+def test_features_are_torch_fidelitys_on_real_faces(inception):
+    from bfrbench.weights.handing import inception_network
+
+    gt = faces(1, 256)
+    ours = InceptionNetwork(InceptionChoices(**EXTRACTOR), inception, "cpu")(gt)
+    with torch.inference_mode():
+        (theirs,) = inception_network(inception)(gt.mul(255).round().byte())
+    np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-4 * float(theirs.abs().max()))
+
+
+def test_features_with_the_other_choices_are_pytorch_fids_on_real_faces(inception, monkeypatch):
+    from pytorch_fid import inception as rival
+
+    tensors = torch.load(inception.path("inception-fid"), weights_only=True)
+    monkeypatch.setattr(rival, "load_state_dict_from_url", lambda *_, **__: tensors)
+    gt = faces(1, 256)
+    choices = InceptionChoices(resize="torch", scale="127.5", precision="float32")
+    ours = InceptionNetwork(choices, inception, "cpu")(gt)
+    with torch.inference_mode():
+        theirs = InceptionV3([3]).eval()(gt)[0].flatten(1).numpy()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(np.abs(theirs).max()))
+
+
+def test_the_rows_of_one_extraction_serve_every_distribution_metric(inception):
+    names = ["fid-gt", "kid-gt", "precision", "recall", "density", "coverage"]
+    protocol = load_protocol("bfrbench-v1").only(names)
+    gt = faces(6, 128)
+    rows = Scorer(protocol, store=inception).rows(scored(spoilt(gt), gt))
+    assert list(rows) == ["fid-gt"]
+    assert rows["fid-gt"][0].feature.shape == (2, 2048)
+    found = {name: finalise(protocol.metric(name), rows["fid-gt"]) for name in names}
+    assert found["fid-gt"].value > 0 and found["fid-gt"].n == 6
+    assert set(found["kid-gt"].extra) == {"deviation", "reference_n"}
+    assert all(found[name].value >= 0 for name in names[2:])
+
+
+def test_stored_rows_that_come_back_flat_give_the_same_numbers():
+    protocol = load_protocol("bfrbench-v1")
+    pairs = np.stack([features(12, 2048), features(12, 2048, seed=1)], 1)
+    shaped = [Row(str(i), feature=pair) for i, pair in enumerate(pairs)]
+    flat = [Row(row.id, feature=row.feature.reshape(-1)) for row in shaped]
+    for name in ("fid-gt", "kid-gt", "recall"):
+        metric = protocol.metric(name)
+        assert finalise(metric, flat).value == finalise(metric, shaped).value
+
+
+def test_a_distance_to_statistics_without_statistics_is_an_error():
+    metric = load_protocol("vqfr").metric("fid-ffhq")
+    rows = [Row(str(i), feature=np.zeros((1, 2048), np.float32)) for i in range(3)]
+    with pytest.raises(NotComparable, match="no statistics of inception-ffhq512-stats"):
+        finalise(metric, rows, Context())
+
+
+def test_a_root_of_a_singular_covariance_is_still_a_root():
+    moments = Moments.of(np.repeat(features(30, 12), 2, axis=1))
+    gaussian = of_moments(moments)
+    np.testing.assert_allclose(gaussian.root.T @ gaussian.root, gaussian.covariance, atol=1e-9)
