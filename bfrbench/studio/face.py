@@ -36,7 +36,7 @@ class Face:
     @property
     def mouth_half(self) -> float:
         e = self.expression
-        return self.person.mouth.wide * (1 + 0.17 * e.smile - 0.28 * e.pucker - 0.1 * e.jaw)
+        return self.person.mouth.wide * (1 + 0.14 * e.smile - 0.24 * e.pucker - 0.1 * e.jaw)
 
     @property
     def mouth_y(self) -> float:
@@ -46,7 +46,7 @@ class Face:
     def corner_y(self) -> float:
         """Height of the mouth corners."""
         e = self.expression
-        return self.mouth_y + 0.075 * e.smile + self.person.mouth.corners - 0.3 * self.drop
+        return self.mouth_y + 0.06 * e.smile + self.person.mouth.corners - 0.3 * self.drop
 
     @property
     def chin_y(self) -> float:

@@ -54,7 +54,7 @@ def _brows(face: Face, pixels: Pixels, at: Array) -> None:
     ends = step(u, -0.06, 0.10) * step(u, 1.08, 0.82)
     body = np.clip(1.2 - away * away * 0.8, 0, 1) * ends
     share = np.clip(body * (0.80 + 0.30 * flow) * brows.dense * 1.1, 0, 0.97)
-    dark = tuple(min(0.55, channel * 0.72) for channel in hair.colour)
+    dark = tuple(min(0.34, channel * brows.tone) for channel in hair.colour)
     pixels.mix(at, linear((dark[0], dark[1], dark[2])), share)
     pixels.gloss[at] *= 1 - share
     pixels.label[at[body > 0.45]] = CLASS["brow"]
@@ -67,7 +67,9 @@ def _lids(face: Face, pixels: Pixels, at: Array) -> None:
     upper, lower = face.lid_heights(np.clip(along, -1, 1))
     within = step(np.abs(along), 1.12, 0.85)
     crease = ridge(above - upper - eyes.fold * (0.6 + 0.4 * (1 - along * along)), 0.013)
-    pixels.darken(at, 0.38 * crease * within)
+    pixels.darken(at, 0.28 * crease * within)
+    pouch = ridge(above - lower + 0.055 + 0.02 * along * along, 0.016)
+    pixels.darken(at, (0.10 + 0.14 * face.person.skin.circles) * pouch * within)
     shade = step(above - upper, 0.09, 0.0) * step(above - upper, -0.03, 0.0) * within
     pixels.darken(at, 0.14 * eyes.lashes * shade)
     wing = 0.5 + 0.5 * np.clip(along, -1, 1)
@@ -131,7 +133,7 @@ def _sclera(normal: Array, along: Array) -> Array:
     red = 0.10 * step(veins, 0.6, 1.6) * step(np.abs(along), 0.3, 1.0)
     corner = step(along, -0.80, -0.93)
     round_ = 0.62 + 0.38 * step(np.abs(along), 1.1, 0.3)
-    white = np.stack([0.70 + 0 * red, 0.66 - red, 0.64 - red]) * round_
+    white = np.stack([0.58 + 0 * red, 0.54 - red, 0.52 - red]) * round_
     return (white + (linear((0.75, 0.42, 0.40)) - white) * corner).astype(_F)
 
 

@@ -10,7 +10,7 @@ from bfrbench.studio.person import Skull
 
 _Y = np.array([-3.2, -2.2, -1.8, -1.4, -1.0, -0.6, -0.2, 0.15, 0.5, 0.9, 1.3])
 _WIDTH = np.array([0.7, 0.7, 0.74, 0.87, 1.0, 1.10, 1.17, 1.2, 1.22, 1.22, 1.2])
-_FRONT = np.array([1.2, 1.22, 1.27, 1.32, 1.35, 1.36, 1.38, 1.41, 1.41, 1.36, 1.28])
+_FRONT = np.array([1.2, 1.2, 1.23, 1.27, 1.30, 1.33, 1.36, 1.38, 1.38, 1.33, 1.26])
 _BACK = np.array([1.0, 1.0, 1.0, 1.02, 1.1, 1.28, 1.46, 1.58, 1.64, 1.62, 1.5])
 _SQUARE = 2.25
 """Exponent of the head's cross-section: 2 is an ellipse, more is squarer."""
@@ -125,7 +125,7 @@ def _mouth(face: Face, x: Array, y: Array) -> Array:
     u = np.clip(x / half, -1, 1)
     top, upper, lower, bottom = face.mouth_lines(u)
     middle = face.mouth_y - 0.5 * face.lower_gap
-    total = (0.09 + 0.09 * e.pucker - 0.03 * max(e.smile, 0)) * bump(x, y, (0, middle), (0.34, 0.26))
+    total = (0.06 + 0.09 * e.pucker - 0.03 * max(e.smile, 0)) * bump(x, y, (0, middle), (0.34, 0.26))
     inside = np.maximum(1 - (x / half) ** 2, 0)
     swell = mouth.out + 0.02 + 0.05 * e.pucker
     for high, low, share in ((top, upper, 1.0), (lower, bottom, 1.15)):

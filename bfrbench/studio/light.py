@@ -7,6 +7,7 @@ import numpy as np
 from bfrbench.studio.curves import Array, step
 from bfrbench.studio.mesh import Mesh, Part
 from bfrbench.studio.paint import Pixels
+from bfrbench.studio.parts import THIN
 from bfrbench.studio.shoot import Light
 
 _CELLS = 112
@@ -23,7 +24,7 @@ def direction(light: Light) -> Array:
 
 def exposure(mesh: Mesh, light: Light) -> Array:
     """Per vertex: how much of the key light and of the surroundings it sees, V×2."""
-    solid = mesh.cover > 0.03
+    solid = mesh.cover > THIN
     towards = direction(light)
     blocked = _blocked(mesh.points, solid, towards, 0.07, 0.10 + 0.16 * (1 - light.hardness), 2)
     hollow = 0.6 * _blocked(mesh.points, solid, np.array([0, 0.25, 0.97]), 0.02, 0.5, 4)

@@ -12,6 +12,8 @@ from bfrbench.studio.head import cross_section, front_depth
 from bfrbench.studio.mesh import Part, Patch
 
 _TUBE = 7
+THIN = 0.02
+"""Cover of what is seen but casts no shadow."""
 
 
 @cache
@@ -114,4 +116,5 @@ def _tube(line: Array, radius: float) -> Patch:
     ring = aside[:, None] * np.cos(turn)[:, None] + over[:, None] * np.sin(turn)[:, None]
     points = line[:, None] + radius * ring
     chart = np.zeros(points.shape)
-    return Patch(Part.GLASSES, points, chart, np.ones(points.shape[:2]), two_sided=True)
+    ones = np.ones(points.shape[:2])
+    return Patch(Part.GLASSES, points, chart, ones, two_sided=True, cover=ones * THIN)

@@ -79,6 +79,8 @@ class Brows:
     dense: float
     long: float
     inner: float
+    tone: float
+    """How light against the hair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def person(seed: int, identity: int) -> Person:
         skin=skin,
         hair=_hair(dice, man, age, hair_colour),
         beard=_beard(dice, man, hair_colour),
-        glasses=_glasses(dice) if dice.chance(0.16) else None,
+        glasses=_glasses(dice) if dice.chance(0.12) else None,
         ear=dice.about(1, 0.1),
         ear_out=dice.about(0.5, 0.16),
         clothes=dice.pick({"crew": 4, "v-neck": 3, "collar": 3, "bare": 1}),
@@ -205,13 +207,13 @@ def _skull(dice: Dice, man: bool, age: float) -> Skull:
         width=dice.about(1.0 + 0.01 * sign, 0.07),
         depth=dice.about(1.0, 0.035),
         crown=dice.about(1.0, 0.06),
-        forehead=dice.about(0, 0.06),
+        forehead=dice.about(0, 0.07),
         brow_ridge=dice.about(0.04 + 0.025 * sign, 0.025),
-        cheekbone=dice.about(0.07, 0.05),
+        cheekbone=dice.about(0.07, 0.06),
         cheek=dice.about(0.02 - 0.04 * age, 0.08),
         jaw=dice.about(1.02 + 0.045 * sign, 0.09),
         jaw_angle=dice.about(-1.1 - 0.04 * sign, 0.12),
-        chin=dice.about(-1.80 - 0.04 * sign, 0.10),
+        chin=dice.about(-1.80 - 0.04 * sign, 0.11),
         chin_out=dice.about(0.10 + 0.02 * sign, 0.06),
         chin_width=dice.about(0.27 + 0.05 * sign, 0.06),
         neck=dice.about(1.0 + 0.08 * sign, 0.07),
@@ -224,13 +226,13 @@ def _eyes(dice: Dice, man: bool, shade: float, age: float) -> Eyes:
     if shade > 2.2:
         colours = {"brown": 3.0, "dark": 4.0, "hazel": 0.4}
     return Eyes(
-        apart=dice.about(1.0, 0.05),
-        wide=dice.about(0.24, 0.022),
-        upper=dice.about(0.106 - 0.012 * age - (0.006 if man else 0), 0.018),
+        apart=dice.about(1.0, 0.055),
+        wide=dice.about(0.24, 0.025),
+        upper=dice.about(0.106 - 0.012 * age - (0.006 if man else 0), 0.021),
         lower=dice.about(0.062, 0.012),
         tilt=dice.about(0.04, 0.07),
-        deep=dice.about(0.17, 0.035),
-        fold=dice.about(0.06, 0.02),
+        deep=dice.about(0.115, 0.03),
+        fold=dice.about(0.06, 0.025),
         iris=dice.tint(IRISES[dice.pick(colours)], 0.03),
         iris_size=dice.about(0.100, 0.005),
         lashes=dice.between(0.4, 0.8) if man else dice.between(0.7, 1.3),
@@ -239,27 +241,28 @@ def _eyes(dice: Dice, man: bool, shade: float, age: float) -> Eyes:
 
 def _brows(dice: Dice, man: bool) -> Brows:
     return Brows(
-        high=dice.about(0.205 if man else 0.25, 0.04),
+        high=dice.about(0.21 if man else 0.25, 0.045),
         arch=dice.about(0.065 if man else 0.095, 0.035),
-        tilt=dice.about(0.0, 0.05),
-        thick=dice.about(0.066 if man else 0.050, 0.019),
-        dense=dice.between(0.6, 1.1),
+        tilt=dice.about(0.0, 0.06),
+        thick=dice.about(0.070 if man else 0.052, 0.025),
+        dense=dice.between(0.5, 1.2),
         long=dice.about(0.355, 0.03),
         inner=dice.about(0.20, 0.05),
+        tone=dice.between(0.35, 1.1),
     )
 
 
 def _nose(dice: Dice, man: bool) -> Nose:
     return Nose(
-        tip=dice.about(-0.63 if man else -0.605, 0.055),
-        out=dice.about(0.37 if man else 0.33, 0.05),
-        bridge=dice.about(0.15, 0.04),
-        bridge_width=dice.about(0.115, 0.02),
-        hump=dice.about(0.01, 0.022),
+        tip=dice.about(-0.59 if man else -0.565, 0.05),
+        out=dice.about(0.31 if man else 0.28, 0.045),
+        bridge=dice.about(0.13, 0.035),
+        bridge_width=dice.about(0.115, 0.025),
+        hump=dice.about(0.01, 0.03),
         ball=dice.about(0.07, 0.025),
-        wide=dice.about(0.30 if man else 0.28, 0.045),
+        wide=dice.about(0.30 if man else 0.28, 0.052),
         upturn=dice.about(0.0, 0.025),
-        crooked=dice.about(0, 0.012),
+        crooked=dice.about(0, 0.016),
     )
 
 
@@ -269,13 +272,13 @@ def _mouth(dice: Dice, man: bool, skin: Rgb, age: float) -> Mouth:
     natural = (red * 0.82, green * 0.62, blue * 0.64)
     painted = dice.tint((0.62, 0.13, 0.18), 0.1)
     return Mouth(
-        low=dice.about(-1.03, 0.045),
-        wide=dice.about(0.435, 0.042),
-        upper=dice.about(0.092 - 0.025 * age, 0.026),
-        lower=dice.about(0.155 - 0.025 * age, 0.032),
+        low=dice.about(-1.02, 0.045),
+        wide=dice.about(0.43, 0.045),
+        upper=dice.about(0.095 - 0.025 * age, 0.03),
+        lower=dice.about(0.155 - 0.025 * age, 0.038),
         bow=dice.about(0.25, 0.12),
         out=dice.about(0.05, 0.025),
-        corners=dice.about(0.03, 0.02),
+        corners=dice.about(0.05, 0.02),
         colour=painted if made_up else dice.tint(natural, 0.03),
         strength=dice.between(0.6, 0.9) if made_up else dice.between(0.5, 0.85),
     )
@@ -286,18 +289,18 @@ def _skin(dice: Dice, shade: float, age: float) -> Skin:
     base = tuple(a + (b - a) * part for a, b in zip(SKINS[low], SKINS[low + 1], strict=True))
     colour = dice.tint((base[0], base[1], base[2]), 0.02)
     moles = tuple(
-        (dice.between(-0.9, 0.9), dice.between(-1.5, 0.9), dice.between(0.012, 0.028))
-        for _ in range(int(dice.between(0, 5)))
+        (dice.between(-0.9, 0.9), dice.between(-1.5, 0.9), dice.between(0.006, 0.016))
+        for _ in range(int(dice.between(0, 6)))
     )
     return Skin(
         colour=colour,
-        red=dice.between(0.2, 1.0),
+        red=dice.between(0.0, 1.3),
         rough=dice.between(0.5, 1.2) + 0.4 * age,
         oil=dice.between(0.25, 0.9),
         freckles=dice.between(0.3, 1.0) if shade < 2 and dice.chance(0.25) else 0.0,
         moles=moles,
         wrinkles=max(0.0, age - 0.35) * dice.between(0.8, 1.6),
-        circles=dice.between(0.1, 0.9),
+        circles=dice.between(0.0, 1.1),
         offset=(dice.between(0, 1), dice.between(0, 1)),
     )
 
@@ -348,6 +351,6 @@ def _glasses(dice: Dice) -> Glasses:
         shape=shape,
         wide=dice.between(0.34, 0.41),
         high=dice.between(0.22, 0.33),
-        rim=dice.between(0.012, 0.034),
+        rim=dice.between(0.006, 0.016),
         colour=dice.tint({"round": (0.2, 0.15, 0.1), "oval": (0.5, 0.45, 0.4)}.get(shape, (0.05, 0.05, 0.06)), 0.08),
     )

@@ -16,7 +16,7 @@ from bfrbench.studio.curves import Array
 from bfrbench.studio.draws import Dice
 from bfrbench.studio.face import Face
 from bfrbench.studio.mesh import Mesh, Part, merge
-from bfrbench.studio.paint import Pixels
+from bfrbench.studio.paint import Pixels, linear
 from bfrbench.studio.person import person
 from bfrbench.studio.raster import Visible, look
 from bfrbench.studio.shoot import MAX_PITCH, MAX_YAW, Light, Setting, setting
@@ -79,7 +79,7 @@ def render(
     picture, parsing = _draw(face, chosen, camera, inner)
     points, landmarks = (camera.pixels(on_head, size) for on_head in (five, labels.sixty_eight(face)))
     return Shot(
-        image=_develop(picture, chosen, size),
+        image=_develop(picture, chosen.background, _gain(face, chosen), size),
         identity=identity,
         shot=shot,
         seed=seed,
@@ -145,14 +145,21 @@ def _paint(part: Part, face: Face, pixels: Pixels, towards: Array) -> None:
         outfit.frames(face, pixels)
 
 
-def _develop(picture: Array, chosen: Setting, size: int) -> U8Image:
+def _gain(face: Face, chosen: Setting) -> float:
+    """Exposure: a camera meets dark skin part of the way."""
+    red, green, blue = linear(face.person.skin.colour)[:, 0]
+    brightness = 0.3 * red + 0.6 * green + 0.1 * blue
+    return float((0.42 / brightness) ** 0.33 * (1 + chosen.exposure))
+
+
+def _develop(picture: Array, key: int, gain: float, size: int) -> U8Image:
     """Light to sRGB: shrink, expose, roll the highlights off, add a trace of grain."""
     import cv2
 
-    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) * _F(1 + chosen.exposure)
+    small = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) * _F(gain)
     small = np.where(small > 0.6, 0.6 + (small - 0.6) / (1 + (small - 0.6) * 1.6), small)
     tone = np.sqrt(np.maximum(small, 0)) ** _F(0.909)
-    dice = Dice.keyed("grain", chosen.background)
+    dice = Dice.keyed("grain", key)
     steps = (np.arange(size, dtype=_F) + 0.5) / noise.SIDE
     u, v = np.meshgrid(steps + _F(dice.between(0, 1)), steps + _F(dice.between(0, 1)))
     grain = noise.read(noise.tile("grain", 0), u, v)

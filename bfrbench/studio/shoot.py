@@ -70,8 +70,8 @@ class Setting:
 def setting(seed: int, identity: int, shot: int, *, yaw: float | None, pitch: float | None) -> Setting:
     """The shot of that number; a given yaw or pitch replaces the drawn one and changes nothing else."""
     dice = Dice.keyed("shot", seed, identity, shot)
-    wide = dice.chance(0.15)
-    drawn_yaw = dice.between(-MAX_YAW, MAX_YAW) if wide else dice.about(0, 18)
+    wide = dice.chance(0.08)
+    drawn_yaw = dice.between(-MAX_YAW, MAX_YAW) if wide else dice.about(0, 16)
     drawn_pitch = dice.between(-MAX_PITCH, MAX_PITCH) if wide and dice.chance(0.5) else dice.about(0, 7)
     return Setting(
         yaw=drawn_yaw if yaw is None else yaw,
@@ -109,11 +109,11 @@ def _expression(dice: Dice) -> Expression:
 def _light(dice: Dice) -> Light:
     warmth = dice.about(0, 0.07)
     colour = (1 + warmth, 1.0, 1 - warmth)
-    ambient = dice.between(0.25, 0.6)
+    ambient = dice.between(0.32, 0.65)
     cool = dice.about(0, 0.08)
     green = dice.about(1, 0.03)
     return Light(
-        azimuth=float(np.clip(dice.about(0, 35), -70, 70)),
+        azimuth=float(np.clip(dice.about(0, 32), -60, 60)),
         elevation=dice.between(0, 50),
         key=dice.between(0.8, 1.2),
         colour=colour,

@@ -53,9 +53,9 @@ def _blood(face: Face, pixels: Pixels, mottle: Array) -> None:
     red += 0.35 * bump(side, y, (0.0, face.chin_y + 0.2), (0.25, 0.15))
     red *= skin.red * (1 + 0.3 * mottle)
     pixels.albedo *= np.stack([1 + 0.06 * red, 1 - 0.15 * red, 1 - 0.13 * red])
-    bags = bump(side, y, (face.eye_x, -0.13), (0.2, 0.05)) + 0.8 * bump(side, y, (0.27, -0.05), (0.07, 0.07))
+    bags = bump(side, y, (face.eye_x, -0.14), (0.2, 0.05)) + 0.8 * bump(side, y, (0.27, -0.05), (0.07, 0.07))
     lids = bump(side, y, (face.eye_x, 0.1), (0.24, 0.08))
-    tired = bags * (0.14 + 0.30 * skin.circles) + 0.16 * lids
+    tired = bags * (0.30 + 0.36 * skin.circles) + (0.16 + 0.2 * skin.circles) * lids
     pixels.albedo *= np.stack([1 - 0.55 * tired, 1 - 0.75 * tired, 1 - 0.6 * tired])
 
 
@@ -113,7 +113,8 @@ def beard_region(face: Face, x: Array, y: Array) -> Array:
     if style == "moustache":
         return np.minimum(moustache * 1.5, 1) * off_lips
     if style == "goatee":
-        ring = ridge(side - face.mouth_half - 0.04, 0.07) * step(y, base - 0.05, base - 0.25)
+        ring = ridge(side - face.mouth_half - 0.02, 0.06) * step(y, base - 0.05, base - 0.25)
+        ring = ring * step(y, face.chin_y + 0.25, face.chin_y + 0.5)
         return np.minimum(moustache * 1.3 + chin * 1.5 + ring, 1) * off_lips * low
     full = np.maximum(cheeks, np.minimum(moustache * 1.4, 1))
     bare = bump(side, y, (0, bottom.min() - 0.05), (0.09, 0.04))
