@@ -1,0 +1,229 @@
+"""What the bench costs over a bare loop of the same restorer and metrics, and what overlapping its stages gains.
+
+    python benchmarks/run.py                 # overhead, overlap and time to the first image
+    python benchmarks/run.py --memory        # 1,000 against 50,000 images of 64-px noise, `input`, PSNR only
+
+Both sides are measured in turns in one run, so that a noisy machine disturbs them alike; ratios are of medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("BFRBENCH_QUIET", "1")
+
+import numpy as np
+import torch
+
+from bfrbench import digests
+from bfrbench.bench.board import Board
+from bfrbench.bench.inputs import prepare
+from bfrbench.bench.plan import Settings, make_plan
+from bfrbench.bench.run import execute
+from bfrbench.bench.stage import Stage, load_board_recipe
+from bfrbench.contracts import Batch, Sample, Scored
+from bfrbench.metrics import Scorer, load_protocol
+
+BATCH, SHARD, SIZE = 8, 64, 256
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Seeded noise: nothing to read, so that what is measured is the bench."""
+
+    count: int
+    size: int
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(f"{number:06d}" for number in range(self.count))
+
+    def __getitem__(self, image_id: str) -> Sample:
+        random = np.random.default_rng(int(image_id))
+        return Sample(image_id, random.integers(0, 256, (self.size, self.size, 3), dtype=np.uint8))
+
+
+class Network(torch.nn.Module):
+    """A small convolutional restorer with seeded weights: work of a known kind, no claim about quality."""
+
+    def __init__(self, width: int = 48) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        sides = [3, width, width, width, 3]
+        self.layers = torch.nn.ModuleList(torch.nn.Conv2d(i, o, 3, padding=1) for i, o in itertools.pairwise(sides))
+
+    def restore(self, batch: Batch) -> torch.Tensor:
+        out = batch.lq
+        for layer in self.layers[:-1]:
+            out = torch.relu(layer(out))
+        return (batch.lq + 0.01 * self.layers[-1](out)).clamp(0, 1)
+
+
+def stage_of(count: int, size: int, degradation: str, metrics: tuple[str, ...]) -> Stage:
+    board = Board.model_validate(
+        {
+            "name": "overhead",
+            "title": "t",
+            "summary": "s",
+            "dataset": "noise",
+            "size": size,
+            "degradation": degradation,
+            "protocol": "basic-v1",
+            "layout": {"batch": BATCH, "shard": SHARD},
+        }
+    )
+    recipe = load_board_recipe(board)
+    protocol = load_protocol("basic-v1").only(metrics)
+    return Stage(
+        board, Noise(count, size), digests.of_data(["noise", count]), recipe, protocol, recipe is not None, False
+    )
+
+
+def bare(stage: Stage, network: Network, threads: int) -> None:
+    """The loop that a user would write: read, degrade, restore, round, score; one batch after the other."""
+    torch.set_num_threads(threads)
+    scorer = Scorer(stage.protocol)
+    ids = stage.dataset.ids
+    for start in range(0, len(ids), BATCH):
+        some = [prepare(stage, image_id) for image_id in ids[start : start + BATCH]]
+        lq, gt = (_tensor([getattr(one, name) for one in some]) for name in ("lq", "gt"))
+        batch = Batch(tuple(one.id for one in some), lq, tuple(one.seed for one in some))
+        with torch.inference_mode():
+            restored = network.restore(batch).clamp(0, 1).mul(255).add(0.5).floor().div(255)
+        scorer.rows(Scored(batch.ids, lq, restored, gt=gt))
+
+
+def _tensor(images: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255)
+
+
+def bench(stage: Stage, network: Network, threads: int, *, overlapped: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        ahead = {"readers": 2, "ahead": 2} if overlapped else {"readers": 0, "ahead": 0}
+        settings = Settings(out=Path(folder) / "run", threads=threads, **ahead)
+        execute(make_plan(network, stage, settings, name="network"))
+
+
+def measure(sides: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Median seconds of each side, taken in turns."""
+    for side in sides.values():
+        side()
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            started = time.perf_counter()
+            side()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def overhead(images: int, rounds: int, threads: int) -> None:
+    network = Network()
+    stage = stage_of(images, SIZE, f"gfpgan@{SIZE}", ("psnr", "ssim", "ms-ssim"))
+    sides: dict[str, Callable[[], None]] = {
+        "bare loop": lambda: bare(stage, network, threads),
+        "bench, one after the other": lambda: bench(stage, network, threads, overlapped=False),
+        "bench, overlapped": lambda: bench(stage, network, threads, overlapped=True),
+    }
+    found = measure(sides, rounds)
+    print(f"{images} images of {SIZE} px, gfpgan@{SIZE}, PSNR + SSIM + MS-SSIM, {threads} threads, median of {rounds}")
+    base = found["bare loop"]
+    for name, seconds in found.items():
+        print(f"  {name:28} {images / seconds:8.1f} images/s   {seconds / base:5.2f} of the bare loop's time")
+
+
+FIRST = """
+import sys, time
+from bfrbench.bench.work import Work
+kept = Work._add
+def first(self, *rest):
+    kept(self, *rest)
+    raise SystemExit(0)
+Work._add = first
+from bfrbench.cli import main
+main(sys.argv[1:])
+"""
+BARE_FIRST = """
+import cv2, numpy, torch
+import PIL.Image
+from bfrbench.metrics import Scorer, load_protocol
+Scorer(load_protocol("basic-v1"))
+"""
+
+
+def first_image(rounds: int) -> None:
+    """Seconds from the command line to the first scored batch of studio-ci, beside importing what it needs."""
+
+    def run(code: str, *words: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-c", code, *(word.format(out=f"{folder}/run") for word in words)]
+            subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    sides: dict[str, Callable[[], None]] = {
+        "imports and metrics alone": lambda: run(BARE_FIRST),
+        "to the first scored batch": lambda: run(FIRST, "run", "input", "--board", "studio-ci", "--out", "{out}"),
+    }
+    for name, seconds in measure(sides, rounds).items():
+        print(f"  {name:28} {seconds:6.2f} s")
+
+
+MEMORY = """
+import json, resource, sys
+sys.path.insert(0, {here!r})
+from run import bench_input
+bench_input({count})
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+"""
+
+
+def bench_input(count: int) -> None:
+    """`input` on 64-px noise, PSNR only."""
+    stage = stage_of(count, 64, "gfpgan@64", ("psnr",))
+    with tempfile.TemporaryDirectory() as folder:
+        execute(make_plan("input", stage, Settings(out=Path(folder) / "run", threads=1)))
+
+
+def memory(counts: tuple[int, ...]) -> None:
+    here = str(Path(__file__).parent)
+    peaks = {}
+    for count in counts:
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY.format(here=here, count=count)], capture_output=True, text=True, check=True
+        )
+        peaks[count] = json.loads(done.stdout.splitlines()[-1])
+        rate = count / (time.perf_counter() - started)
+        print(f"  {count:7} images: peak {peaks[count] / 2**20:7.0f} MiB, {rate:7.0f} images/s with the start")
+    first, last = counts[0], counts[-1]
+    grown = peaks[last] - peaks[first]
+    print(f"  {last // first} times the images: {grown / 2**20:+.0f} MiB ({grown / (last - first):.0f} bytes an image)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--memory", action="store_true", help="measure memory instead")
+    parser.add_argument("--counts", type=int, nargs="+", default=[1_000, 50_000])
+    chosen = parser.parse_args()
+    if chosen.memory:
+        memory(tuple(chosen.counts))
+        return
+    overhead(chosen.images, chosen.rounds, chosen.threads)
+    first_image(chosen.rounds)
+
+
+if __name__ == "__main__":
+    main()
