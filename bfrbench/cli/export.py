@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cyclopts
 
@@ -55,7 +55,7 @@ def export(
     from bfrbench.restorers import load_restorer
     from bfrbench.restorers.exporting import export_onnx
 
-    options = dict(pair.partition("=")[::2] for pair in option or ())
+    options: dict[str, Any] = dict(pair.partition("=")[::2] for pair in option or ())
     loaded = load_restorer(restorer, precision="float16" if fp16 else "float32", **options)
     report = export_onnx(loaded, onnx, opset=opset, dynamic_batch=dynamic_batch, seed=seed)
     if json:

@@ -11,7 +11,8 @@ from bfrbench_gpen.network import Gpen, GpenShape
 
 from tests.nn.seeded import fill
 
-TINY = GpenShape(32, multiplier=1.0, narrow=0.03125)
+TINY = GpenShape(32, multiplier=2.0, narrow=0.03125, style_dim=64)
+"""Up to 32 pixels no tensor depends on the multiplier: files of that size are read as 2."""
 
 
 @pytest.fixture(scope="session")
@@ -30,5 +31,6 @@ def tiny_file(tiny: Gpen, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sr_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("gpen") / "sr.pth"
-    torch.save(published_table(fill(Gpen(GpenShape(64, multiplier=1.0, narrow=0.03125, in_size=32)), 1)), path)
+    shape = GpenShape(64, multiplier=1.0, narrow=0.03125, in_size=32, style_dim=64)
+    torch.save(published_table(fill(Gpen(shape), 1)), path)
     return path

@@ -10,12 +10,12 @@ from bfrbench.nn import Discriminator, Generator
 from tests.nn.seeded import faces, fill
 
 SHAPES = [
-    GpenShape(32, multiplier=2.0, narrow=0.03125),
+    GpenShape(32, multiplier=2.0, narrow=0.03125, style_dim=32),
     GpenShape(64, multiplier=1.0, narrow=0.0625),
-    GpenShape(128, multiplier=2.0, narrow=0.0625),
-    GpenShape(128, multiplier=1.0, narrow=0.09375, in_size=32),
-    GpenShape(64, multiplier=0.5, narrow=0.0625, noise="add-wide"),
-    GpenShape(64, multiplier=4.0, narrow=0.0625, noise="none"),
+    GpenShape(128, multiplier=2.0, narrow=0.0625, style_dim=32),
+    GpenShape(128, multiplier=1.0, narrow=0.09375, in_size=32, style_dim=32),
+    GpenShape(64, multiplier=0.5, narrow=0.0625, noise="add-wide", style_dim=32),
+    GpenShape(64, multiplier=4.0, narrow=0.0625, noise="none", style_dim=32),
     GpenShape(64, multiplier=1.0, narrow=0.0625, style_dim=64, mapping_layers=4),
 ]
 

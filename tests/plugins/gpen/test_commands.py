@@ -62,6 +62,7 @@ def test_an_exported_network_restores_like_torch_in_any_batch(tiny_file: Path, t
     assert main(["export", f"gpen:{tiny_file}", "--onnx", str(path)]) == 2
 
 
+@pytest.mark.slow
 def test_an_export_that_differs_from_torch_leaves_nothing(
     tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

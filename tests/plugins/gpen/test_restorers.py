@@ -21,7 +21,8 @@ from tests.shared_data import faces_hq
 def network_file(tmp_path: Path):  # type: ignore[no-untyped-def]
     def make(size: int) -> Path:
         path = tmp_path / f"{size}.pth"
-        torch.save(published_table(fill(Gpen(GpenShape(size, multiplier=1.0, narrow=0.015625)), 1)), path)
+        shape = GpenShape(size, multiplier=1.0, narrow=0.015625, style_dim=64)
+        torch.save(published_table(fill(Gpen(shape), 1)), path)
         return path
 
     return make
