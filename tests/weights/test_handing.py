@@ -183,18 +183,25 @@ sys.modules["tests"] = types.ModuleType("tests")  # pyiqa installs a package of 
 sys.modules["tests"].__path__ = [sys.argv[2]]
 import numpy as np, torch
 from bfrbench.faces.detect import load_detector
+from bfrbench.faces.align import ARCFACE_112
+from bfrbench.faces.landmarks import load_landmarker
+from bfrbench.faces.pose import load_pose
 from bfrbench.faces.recognise import load_recogniser
 from bfrbench.weights import WeightStore
 from bfrbench.weights.handing import inception_network, lpips_network, pyiqa_network
 from tests.shared_weights import shared_store
 from tests.weights.seeded import seeded_store
 home = Path(sys.argv[1])
-shared = shared_store("retinaface-mobile0.25", "mobilefacenet-arcface", "niqe-mat", home=home)
+shared = shared_store(
+    "retinaface-mobile0.25", "mobilefacenet-arcface", "pfld-68", "pose-3ddfa-mb05", "niqe-mat", home=home
+)
 seeded = seeded_store(home, "squeezenet1.1", "inception-fid")
 noise = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
 tensor = torch.from_numpy(noise).permute(2, 0, 1)[None].float() / 255
 load_detector("retinaface-mobile0.25", shared)(noise)
 load_recogniser("mobilefacenet-arcface", shared).embed([noise[:112, :112]])
+load_landmarker("pfld-68", shared)([noise])
+load_pose("pose-3ddfa-mb05", shared)([noise], [ARCFACE_112])
 pyiqa_network("niqe", shared)(tensor)
 lpips_network("squeeze", seeded)(tensor, tensor)
 inception_network(seeded)((tensor * 255).to(torch.uint8))
