@@ -187,7 +187,6 @@ from bfrbench.faces.align import ARCFACE_112
 from bfrbench.faces.landmarks import load_landmarker
 from bfrbench.faces.pose import load_pose
 from bfrbench.faces.recognise import load_recogniser
-from bfrbench.weights import WeightStore
 from bfrbench.weights.handing import inception_network, lpips_network, pyiqa_network
 from tests.shared_weights import shared_store
 from tests.weights.seeded import seeded_store
