@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": ("demo:demo", "Show what works here, on this machine, now."),
     "train": ("train:train", "Train a recipe, resume it, draw its curves."),
     "plugins": ("plugins:app", "List plugins, check a restorer, start a new plugin."),
+    "restore": ("restore:restore", "Restore the faces of photographs."),
     "run": ("run:run", "Run a restorer on a board, and write its scorecard."),
     "boards": ("boards:app", "List, show, check and start boards."),
     "scorecard": ("scorecard:app", "Show, validate and compare scorecards."),
