@@ -35,6 +35,10 @@ def _obstacles(first: Scorecard, second: Scorecard) -> Iterator[str]:
         differ = [part for part in parts if getattr(ours, f"{part}_digest") != getattr(theirs, f"{part}_digest")]
         named = ours.board if ours.board == theirs.board else f"{ours.board} and {theirs.board}"
         yield f"the boards differ ({named}: {', '.join(differ) or 'size, seed, codec or breakdowns'})"
+    for name, result in ours.metrics.items():
+        other = theirs.metrics.get(name)
+        if other is not None and other.reference_digest != result.reference_digest:
+            yield f"{name} compares with other statistics of {result.reference}"
     if ours.images != theirs.images:
         yield f"one has {ours.images} images and the other {theirs.images}"
     elif ours.inputs_digest != theirs.inputs_digest:

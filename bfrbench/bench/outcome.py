@@ -16,20 +16,21 @@ from bfrbench.bench.plan import Plan
 from bfrbench.bench.scorecard import Observed, Provenance, RestorerCard, Results, Scorecard
 from bfrbench.bench.summary import run_status, summarise
 from bfrbench.bench.work import OBSERVED
-from bfrbench.metrics import Context
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from bfrbench.metrics.reference import Reference
+
 _NOTES_SHOWN = 50
 
 
-def conclude(plan: Plan, journal: Journal, contexts: Mapping[str, Context]) -> Scorecard:
+def conclude(plan: Plan, journal: Journal, references: Mapping[str, Reference]) -> Scorecard:
     """Read the rows, compute every number, and write `rows.parquet` and then `scorecard.json`."""
     tables = [journal.read(shard) for shard in journal.shards]
     seen = [piece for table in tables for piece in json.loads((table.schema.metadata or {}).get(OBSERVED, b"[]"))]
     table = rowtable.join([table.replace_schema_metadata(None) for table in tables])
-    results = _results(plan, journal, table, contexts)
+    results = _results(plan, journal, table, references)
     card = Scorecard(
         results=results,
         results_digest=scorecard.digest_of(results),
@@ -42,9 +43,9 @@ def conclude(plan: Plan, journal: Journal, contexts: Mapping[str, Context]) -> S
     return card
 
 
-def _results(plan: Plan, journal: Journal, table: pa.Table, contexts: Mapping[str, Context]) -> Results:
+def _results(plan: Plan, journal: Journal, table: pa.Table, references: Mapping[str, Reference]) -> Results:
     manifest, choices, stage = journal.manifest, journal.manifest.choices, plan.stage
-    summary = summarise(table, stage.metrics, stage.board.breakdown, contexts)
+    summary = summarise(table, stage.metrics, stage.board.breakdown, references)
     failed = sum(summary.failures.values())
     inputs = list(zip(table.column("id").to_pylist(), table.column("input").to_pylist(), strict=True))
     return Results(

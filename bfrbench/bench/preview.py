@@ -36,7 +36,8 @@ def preview(plan: Plan) -> dict[str, Any]:
 
 
 def missing(plan: Plan) -> list[str]:
-    """Weight files that the metrics will ask for and that are not here."""
+    """Weight files and reference statistics that the metrics will ask for and that are not here."""
+    from bfrbench.metrics.references import open_reference
     from bfrbench.weights import WeightStore
 
     store = WeightStore(offline=True)
@@ -46,6 +47,11 @@ def missing(plan: Plan) -> list[str]:
         try:
             if store.find(name) is None:
                 lacking.append(f"weight file {name} (see 'bfrbench weights path {name}')")
+        except BfrbenchError as error:
+            lacking.append(str(error))
+    for metric in plan.stage.metrics:
+        try:
+            open_reference(metric, plan.stage.protocol, store)
         except BfrbenchError as error:
             lacking.append(str(error))
     return lacking

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bfrbench import progress
 from bfrbench.bench import manifest as manifests
@@ -27,6 +27,9 @@ from bfrbench.bench.scoring import Scoring
 from bfrbench.bench.stopping import Stopping
 from bfrbench.bench.work import Overlap, Work
 from bfrbench.errors import BfrbenchError
+
+if TYPE_CHECKING:
+    from bfrbench.metrics.reference import Reference
 
 _WAIT_SECONDS = 0.3
 _CONCLUSION = "scorecard"
@@ -51,6 +54,7 @@ def execute(plan: Plan) -> Scorecard:
 class _Run:
     plan: Plan
     journal: Journal
+    references: Mapping[str, Reference] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -71,6 +75,7 @@ class _Run:
 
     def to_the_end(self, stopping: Stopping, claims: Claims) -> Scorecard:
         """Work while there is any; then one process concludes and the others wait for it."""
+        self.references = references_of(self.plan)
         self._event("run-started", images=len(self.journal.manifest.ids))
         while True:
             if not self.complete:
@@ -92,7 +97,7 @@ class _Run:
         """Unless somebody did just before."""
         if card := _finished(self.plan.folder):
             return card
-        card = conclude(self.plan, self.journal, contexts(self.plan))
+        card = conclude(self.plan, self.journal, self.references)
         self._event("run-finished", status=card.results.status)
         return card
 
@@ -172,9 +177,13 @@ class _Run:
             yield shown.advance
 
 
-def contexts(plan: Plan) -> Mapping[str, Any]:
-    """What the finalisers of this protocol are given besides rows and identities."""
-    return {}
+def references_of(plan: Plan) -> dict[str, Reference]:
+    """The statistics that metrics compare with, by the metric's name; one that is missing is an error at the start."""
+    from bfrbench.metrics.references import open_reference
+
+    protocol = plan.stage.protocol
+    found = {metric.name: open_reference(metric, protocol) for metric in plan.stage.metrics}
+    return {name: reference for name, reference in found.items() if reference is not None}
 
 
 def _finished(folder: Path) -> Scorecard | None:

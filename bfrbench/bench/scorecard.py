@@ -47,6 +47,8 @@ class MetricResult(Measured):
     unit: str = ""
     ideal: float | None = None
     reference: str | None = None
+    """The set whose statistics it is a distance to, where it is not the ground truth."""
+    reference_digest: Digest | None = None
     digest: Digest
     """Of every choice behind the number."""
 

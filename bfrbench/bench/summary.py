@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,12 @@ from bfrbench.contracts import Row
 from bfrbench.metrics import Context, ProtocolMetric
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
+
+    from bfrbench.metrics.reference import Reference
+
+    Chosen = npt.NDArray[np.intp]
 
 FAILED_IMAGES_NAMED = 1000
 
@@ -37,25 +42,33 @@ def summarise(
     table: pa.Table,
     metrics: Sequence[ProtocolMetric],
     breakdowns: Sequence[Breakdown],
-    contexts: Mapping[str, Context],
+    references: Mapping[str, Reference],
 ) -> Summary:
-    """Every number of a run. `contexts` holds what a metric's finaliser is given besides rows, by its name."""
+    """Every number of a run. `references` holds the statistics that metrics compare with, by the metric's name."""
     rows = {name: list(rows_of(table, name)) for name in dict.fromkeys(metric.rows for metric in metrics)}
     people = people_of(table)
-    whole = {}
-    cells: list[BreakdownResult] = []
-    groups = [(one, bins_of(table, one)) for one in breakdowns]
-    for metric in metrics:
-        context = contexts.get(metric.name) or Context(identities=people)
-        whole[metric.name] = _result(metric, rows[metric.rows], context)
-    for breakdown, bins in groups:
-        for name in breakdown.bins:
-            cells.append(_cell(breakdown, name, bins == name, metrics, rows, contexts, people))
+    asked = [_Asked(one, rows[one.rows], Context(references.get(one.name), people)) for one in metrics]
+    cells = [
+        _cell(breakdown, name, np.flatnonzero(bins == name), asked)
+        for breakdown in breakdowns
+        for bins in [bins_of(table, breakdown)]
+        for name in breakdown.bins
+    ]
     statuses = table.column("status").to_pylist()
     failures = Counter(status for status in statuses if status != "ok")
     named = [(i, s) for i, s in zip(table.column("id").to_pylist(), statuses, strict=True) if s != "ok"]
     failed = tuple(FailedImage(id=image_id, status=status) for image_id, status in named[:FAILED_IMAGES_NAMED])
+    whole = {one.metric.name: _result(one) for one in asked}
     return Summary(whole, tuple(cells), dict(sorted(failures.items())), failed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A metric with the rows that it is made from and what its finaliser is given besides."""
+
+    metric: ProtocolMetric
+    rows: Sequence[Row]
+    context: Context
 
 
 def run_status(images: int, total: int, failures: int, max_failures: float) -> RunStatus:
@@ -91,48 +104,28 @@ def _group(identity: str, groups: int) -> int:
     return int.from_bytes(digest, "big") % groups + 1
 
 
-def _result(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> MetricResult:
+def _result(asked: _Asked) -> MetricResult:
+    metric, reference = asked.metric, asked.context.reference
     return MetricResult(
-        **measured(metric, rows, context).model_dump(),
+        **measured(metric, asked.rows, asked.context).model_dump(),
         higher_is_better=metric.higher_is_better,
         unit=metric.unit,
         ideal=metric.ideal,
         reference=metric.kind.reference,
+        reference_digest=None if reference is None else reference.digest,
         digest=metric.digest,
     )
 
 
-def _cell(
-    breakdown: Breakdown,
-    name: str,
-    inside: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    metrics: Sequence[ProtocolMetric],
-    rows: Mapping[str, Sequence[Row]],
-    contexts: Mapping[str, Context],
-    people: Mapping[str, str],
-) -> BreakdownResult:
-    chosen = np.flatnonzero(inside)
-    return BreakdownResult(
-        by=breakdown.title,
-        bin=name,
-        n=len(chosen),
-        metrics=dict(_measured_in(chosen, metrics, rows, contexts, people)),
-    )
+def _cell(breakdown: Breakdown, name: str, chosen: Chosen, asked: Sequence[_Asked]) -> BreakdownResult:
+    numbers = {one.metric.name: _measured_in(chosen, one) for one in asked}
+    return BreakdownResult(by=breakdown.title, bin=name, n=len(chosen), metrics=numbers)
 
 
-def _measured_in(
-    chosen: np.ndarray[tuple[int], np.dtype[np.intp]],
-    metrics: Sequence[ProtocolMetric],
-    rows: Mapping[str, Sequence[Row]],
-    contexts: Mapping[str, Context],
-    people: Mapping[str, str],
-) -> Iterator[tuple[str, Measured]]:
-    for metric in metrics:
-        context = contexts.get(metric.name) or Context(identities=people)
-        some = [rows[metric.rows][int(index)] for index in chosen]
-        mean = is_mean(metric)
-        if not mean and len(some) < FEWEST_FOR_DISTANCE:
-            note = f"{len(some)} images are too few for a distance between distributions"
-            yield metric.name, Measured(value=None, n=0, note=note)
-        else:
-            yield metric.name, measured(metric, some, context, interval=mean)
+def _measured_in(chosen: Chosen, asked: _Asked) -> Measured:
+    some = [asked.rows[int(index)] for index in chosen]
+    mean = is_mean(asked.metric)
+    if not mean and len(some) < FEWEST_FOR_DISTANCE:
+        note = f"{len(some)} images are too few for a distance between distributions"
+        return Measured(value=None, n=0, note=note)
+    return measured(asked.metric, some, asked.context, interval=mean)
