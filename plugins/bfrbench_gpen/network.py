@@ -17,7 +17,7 @@ from bfrbench.nn import ConvLayer, EqualLinear, Generator, NoiseForm, seeded_noi
 from bfrbench.nn.generator import SMALLEST
 
 Variant: TypeAlias = Literal["full", "noise-add", "without-noise", "without-finetuning"]
-"""The rows of the paper's Table 1."""
+"""The rows of the paper's Table 1. Without fine-tuning is the full network whose generator training leaves alone."""
 
 _FORMS: dict[Variant, NoiseForm] = {
     "full": "concat",
@@ -134,8 +134,3 @@ class Gpen(nn.Module):
         """The noise of the layers that the encoder cannot feed, one seed a sample: what makes them repeatable."""
         shapes = [(channels, side) for channels, side in self.generator.noise_shapes() if side > self.shape.entry]
         return seeded_noise(shapes, seeds, like=self.generator.input.input)
-
-
-def freeze_prior(network: Gpen) -> None:
-    """The paper's variant without fine-tuning: only the encoder learns, the generator stays as it was embedded."""
-    network.generator.requires_grad_(False)
