@@ -52,6 +52,7 @@ class Trainer:
         self.journal, self.out = journal, out
         self.phases = list(task.phases())
         self.average = Average(task.networks[task.averaged], run.ema_half_life)
+        task.follow(self.average.network)
         self.scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "float16")
         self.rates = {name: [group["lr"] for group in o.param_groups] for name, o in task.optimisers.items()}
         self.clock = Clock()
@@ -98,6 +99,8 @@ class Trainer:
             torch.manual_seed(_key(self.run.seed, self.clock.steps, index, number))
             with self._precision(phase):
                 terms = phase.loss(faces)
+                if not terms:
+                    return
                 loss = torch.stack([term.float() for term in terms.values()]).sum()
             self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():

@@ -15,7 +15,7 @@ from bfrbench.training import losses
 from bfrbench.training.adversary import Adversary
 from bfrbench.training.config import Augmentation
 from bfrbench.training.rates import adam
-from bfrbench.training.task import Faces, Phase, TaskContext, Terms
+from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
 
 
 class PriorSettings(Frozen):
@@ -39,13 +39,12 @@ class PriorSettings(Frozen):
     augmentation: Augmentation = "none"
 
 
-class Prior:
+class Prior(Task):
     """Learns faces from sharp images alone."""
 
     Settings = PriorSettings
     averaged = "generator"
     views = 0
-    loss_networks: tuple[str, ...] = ()
 
     def __init__(self, context: TaskContext) -> None:
         self.settings = s = PriorSettings.model_validate(dict(context.settings))
@@ -54,8 +53,8 @@ class Prior:
         discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
         generator, discriminator = generator.to(context.device), discriminator.to(context.device)
         self.generator = generator
-        self.networks: dict[str, nn.Module] = {"generator": generator, "discriminator": discriminator}
-        self.optimisers: dict[str, torch.optim.Optimizer] = {
+        self.networks = {"generator": generator, "discriminator": discriminator}
+        self.optimisers = {
             "generator": adam([(generator.parameters(), s.lr)], s.betas, s.path_every if s.path_weight else None),
             "discriminator": adam([(discriminator.parameters(), s.lr)], s.betas, s.r1_every if s.r1_gamma else None),
         }
@@ -92,9 +91,6 @@ class Prior:
         z = torch.stack(draws).to(self.device)
         images: Tensor = generator(z, generator.seeded_noise(seeds))
         return images
-
-    def result(self, network: nn.Module) -> dict[str, Tensor]:
-        return network.state_dict()
 
     def _styles(self, count: int) -> Tensor:
         """w for each layer; some pictures change style at a random layer."""

@@ -135,7 +135,7 @@ def _build(what: Order, device: torch.device) -> Task:
 
     run = what.recipe.run
     torch.manual_seed(run.seed)
-    context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.compile)
+    context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.images, run.compile)
     task: Task = _task_class(what.target, what.plugin)(context)
     if (what.recipe.degradation is None) != (task.views == 0):
         needs = "pairs: name a degradation" if task.views else "sharp images alone: name no degradation"
@@ -230,6 +230,7 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, last: Path)
     with atomic.landing(path) as part:
         # One entry: safetensors writes several in an order that changes from process to process.
         origin = {"recipe": what.recipe.id, "order": what.digest, "images": trainer.clock.images}
+        origin["network"] = task.describe()
         save_file(tensors, part, metadata={"training": json.dumps(origin, sort_keys=True)})
     facts = {
         "name": path.stem,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     import torch
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from bfrbench.config import Frozen
 
 Terms: TypeAlias = "dict[str, Tensor]"
-"""Named parts of a loss, each a scalar; their sum is what a phase descends."""
+"""Named parts of a loss, each a scalar; their sum is what a phase descends. Empty: nothing to do this time."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Phase:
     """Runs in float32 and eager, whatever the precision: for losses that differentiate twice."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class TaskContext:
     """What a task is built from."""
 
@@ -51,36 +52,52 @@ class TaskContext:
     settings: Mapping[str, Any]
     device: torch.device
     batch: int
+    images: int
+    """Length of the training, for tasks that have stages."""
     compile: bool = False
-    notes: dict[str, str] = field(default_factory=dict)
-    """What the task wants written into the card of its result."""
 
 
-class Task(Protocol):
+class Task(ABC):
     """Built by a recipe's target from a TaskContext."""
 
-    Settings: type[Frozen]
+    Settings: ClassVar[type[Frozen]]
+    averaged: ClassVar[str]
+    """The network whose moving average is the result."""
+    views: ClassVar[int]
+    """Degradations of each face that a micro-batch brings: 0 for a prior, 1, or 2."""
+
     networks: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Optimizer]
-    averaged: str
-    """The network whose moving average is the result."""
-    views: int
-    """Degradations of each face that a micro-batch brings: 0 for a prior, 1, or 2."""
-    loss_networks: tuple[str, ...]
-    """Networks that judge in a loss, for the card: a metric on one of them is flagged on boards."""
 
+    @property
+    def loss_networks(self) -> tuple[str, ...]:
+        """Networks that judge in a loss, for the card: a metric on one of them is flagged on boards."""
+        return ()
+
+    @abstractmethod
     def phases(self) -> Sequence[Phase]: ...
 
-    def state(self) -> dict[str, Tensor]:
-        """What must survive a resume besides networks and optimisers, such as a running path length."""
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None: ...
-
-    def after_step(self, images: int, stats: dict[str, float]) -> None:
-        """Called when a step is done: schedules, adaptive augmentation, stages."""
-
+    @abstractmethod
     def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
         """What the averaged network makes of faces (or of seeds), in [-1, 1]."""
 
+    def state(self) -> dict[str, Tensor]:
+        """What must survive a resume besides networks and optimisers, such as a running path length."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027 - a task without state has none to load
+        """Take back what `state` gave."""
+
+    def after_step(self, images: int, stats: dict[str, float]) -> None:  # noqa: B027 - most tasks have no schedule
+        """Called when a step is done: schedules, adaptive augmentation, stages."""
+
+    def follow(self, average: nn.Module) -> None:  # noqa: B027 - most tasks do not learn from it
+        """Told once of the moving average, for tasks that take it as their teacher."""
+
+    def describe(self) -> dict[str, Any]:
+        """What the tensors do not tell of the network's shape, for the header of the weights file."""
+        return {}
+
     def result(self, network: nn.Module) -> dict[str, Tensor]:
         """The tensors of the weights file, under the names that the restorer reads."""
+        return network.state_dict()

@@ -21,7 +21,7 @@ from bfrbench.training.adversary import Adversary
 from bfrbench.training.config import Augmentation
 from bfrbench.training.judges import identity_network, perceptual_trunk
 from bfrbench.training.rates import adam
-from bfrbench.training.task import Faces, Phase, TaskContext, Terms
+from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
 from bfrbench_gpen.network import Gpen, GpenShape, Variant
 
 
@@ -54,7 +54,7 @@ class GpenSettings(Frozen):
     augmentation: Augmentation = "none"
 
 
-class GpenTraining:
+class GpenTraining(Task):
     """Learns pairs: degraded face in, sharp face out."""
 
     Settings = GpenSettings
@@ -73,8 +73,8 @@ class GpenTraining:
         if s.variant == "without-finetuning":
             for parameter in self.gpen.generator.parameters():
                 parameter.frozen = True  # type: ignore[attr-defined]
-        self.networks: dict[str, nn.Module] = {"gpen": self.gpen, "discriminator": discriminator}
-        self.optimisers: dict[str, torch.optim.Optimizer] = {
+        self.networks = {"gpen": self.gpen, "discriminator": discriminator}
+        self.optimisers = {
             "gpen": adam(self._groups(), s.betas, s.path_every if s.path_weight else None),
             "discriminator": adam(
                 [(discriminator.parameters(), s.lr_discriminator)], s.betas, s.r1_every if s.r1_gamma else None
@@ -119,9 +119,6 @@ class GpenTraining:
         assert faces.lq is not None
         out: Tensor = gpen(self._entry(faces.lq), gpen.finer_noise(seeds))
         return out.clamp(-1, 1)
-
-    def result(self, network: nn.Module) -> dict[str, Tensor]:
-        return network.state_dict()
 
     def _groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """The encoder with its way to w at one rate, the embedded prior at another."""

@@ -1,1 +1,38 @@
 """The plugin of MMRB-StyleGAN2: what it offers, as data."""
+
+from __future__ import annotations
+
+from bfrbench.hookspecs import hookimpl
+from bfrbench.specs import RestorerSpec, TrainingRecipeSpec
+from bfrbench.training.library import recipe_specs
+
+NOT_THE_PAPERS = "a reconstruction from the abstract: the paper's text could not be had"
+CITATION = (
+    "after Hu, Liu, Liu, Lu, Yu, Fu: Enhancing Quality of Pose-varied Face Restoration with Local Weak Feature "
+    "Sensing and GAN Prior, arXiv 2205.14377"
+)
+
+
+@hookimpl
+def bfrbench_restorers() -> list[RestorerSpec]:
+    sizes = (None, 512, 256, 128)
+    return [
+        RestorerSpec(
+            id=f"mmrb-{size}" if size else "mmrb",
+            target="bfrbench_mmrb.restorers:MmrbRestorer",
+            summary=f"MMRB-StyleGAN2 at {size or 'any'} px ({NOT_THE_PAPERS}).",
+            licence="code Apache-2.0; weights as their training data allow",
+            trained_on=("unknown",),
+            size=size,
+            argument="required",
+            argument_help="the weights file of a training (result.safetensors)",
+            precisions=("float32", "bfloat16"),
+            citation=CITATION,
+        )
+        for size in sizes
+    ]
+
+
+@hookimpl
+def bfrbench_training_recipes() -> list[TrainingRecipeSpec]:
+    return recipe_specs("bfrbench_mmrb", "recipes", "bfrbench_mmrb.training:MmrbTraining", ("mmrb",))

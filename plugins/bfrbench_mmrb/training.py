@@ -1,0 +1,249 @@
+"""MMRB-StyleGAN2's training: supervised as GFPGAN, with a self-supervised strategy of our own in three stages.
+
+The labels of the strategy come from the sharp faces alone; the teacher is the moving average that is also the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import pydantic
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bfrbench.config import Frozen
+from bfrbench.errors import InputError
+from bfrbench.nn import Discriminator, Generator
+from bfrbench.training import checkpoint, losses
+from bfrbench.training.adversary import Adversary
+from bfrbench.training.config import Augmentation
+from bfrbench.training.judges import identity_network, perceptual_trunk
+from bfrbench.training.rates import adam
+from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
+from bfrbench_mmrb.block import PATHS, BlockName, PathName
+from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2, Restored
+
+
+class MmrbSettings(Frozen):
+    """The `[task]` table of an MMRB recipe."""
+
+    multiplier: pydantic.PositiveFloat = 1.0
+    narrow: pydantic.PositiveFloat = 1.0
+    link: Link = "cs_sft"
+    block: BlockName = "mmrb"
+    paths: tuple[PathName, ...] = PATHS
+    mix: bool = True
+    gate: bool = True
+    width: pydantic.PositiveFloat = 1.0
+    prior: str | None = None
+    """A run or checkpoint of `stylegan2-prior` with the same shape."""
+    warm_up: bool = True
+    """Stage S0: reconstruct sharp faces with the prior frozen and no discriminator."""
+    teacher: bool = True
+    """Stage S1: styles and features follow the teacher's for the sharp face."""
+    two_views: bool = True
+    """Stage S2: two degradations of a face are restored alike; the prior learns too."""
+    warm_up_until: float = 0.05
+    teacher_until: float = 0.6
+    """Shares of the training at which S0 and S1 end."""
+    sharp_share: float = 0.1
+    """Chance, after S0, that a face comes in sharp."""
+    teacher_ramp: pydantic.NonNegativeInt = 120_000
+    """Images over which the teacher's terms grow to their weight."""
+    latent: pydantic.NonNegativeFloat = 0.1
+    feature: pydantic.NonNegativeFloat = 0.5
+    feature_until: pydantic.PositiveInt = 64
+    """Largest resolution whose features follow the teacher."""
+    consistency: pydantic.NonNegativeFloat = 0.5
+    redegradation: pydantic.NonNegativeFloat = 0.0
+    """Weight of L1 between the shrunk result and the shrunk input, for super-resolution by `factor`."""
+    factor: pydantic.PositiveInt = 8
+    l1: pydantic.NonNegativeFloat = 0.1
+    perceptual: pydantic.NonNegativeFloat = 1.0
+    perceptual_trunk: str = "vgg19"
+    adversarial: pydantic.NonNegativeFloat = 0.1
+    pyramid: pydantic.NonNegativeFloat = 1.0
+    pyramid_until: pydantic.NonNegativeInt = 600_000
+    """Images for which the decoder's small images are taught."""
+    identity: pydantic.NonNegativeFloat = 0.0
+    r1_gamma: pydantic.NonNegativeFloat = 10.0
+    r1_every: pydantic.PositiveInt = 16
+    lr: pydantic.PositiveFloat = 1e-4
+    lr_prior: pydantic.PositiveFloat = 1e-5
+    lr_discriminator: pydantic.PositiveFloat = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    group: pydantic.PositiveInt | None = None
+    augmentation: Augmentation = "none"
+
+
+class MmrbTraining(Task):
+    """Learns pairs, each face in two degradations."""
+
+    Settings = MmrbSettings
+    averaged = "mmrb"
+    views = 2
+
+    def __init__(self, context: TaskContext) -> None:
+        self.settings = s = MmrbSettings.model_validate(dict(context.settings))
+        self.batch, self.device, self.length = context.batch, context.device, context.images
+        self.mmrb = MmrbStyleGan2(_shape(context.size, s))
+        discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
+        if s.prior is not None:
+            _adopt(Path(s.prior), self.mmrb, discriminator)
+        self.mmrb, discriminator = self.mmrb.to(self.device), discriminator.to(self.device)
+        self.networks = {"mmrb": self.mmrb, "discriminator": discriminator}
+        self.optimisers = {
+            "mmrb": adam(self._groups(), s.betas),
+            "discriminator": adam(
+                [(discriminator.parameters(), s.lr_discriminator)], (0.0, 0.99), s.r1_every if s.r1_gamma else None
+            ),
+        }
+        self.adversary = Adversary(
+            discriminator,
+            lambda faces: self._given(faces).image,
+            gamma=s.r1_gamma,
+            every=s.r1_every,
+            augmentation=s.augmentation,
+            compile=context.compile,
+        )
+        self.trunk = perceptual_trunk(s.perceptual_trunk, self.device) if s.perceptual else None
+        self.embed = identity_network(self.device) if s.identity else None
+        self.teacher: MmrbStyleGan2 | None = None
+        self.images = 0
+        self._set_stage()
+
+    @property
+    def loss_networks(self) -> tuple[str, ...]:
+        trunk = (self.settings.perceptual_trunk,) if self.trunk else ()
+        return (*trunk, *(("arcface-ir-se50",) if self.embed else ()))
+
+    @property
+    def stage(self) -> int:
+        """0, 1 or 2, by the share of the training that is done; a stage that is switched off is passed over."""
+        done, s = self.images / self.length, self.settings
+        if s.warm_up and done < s.warm_up_until:
+            return 0
+        return 1 if done < s.teacher_until else 2
+
+    def phases(self) -> Sequence[Phase]:
+        restorer = Phase("restorer", "mmrb", self._lose)
+        judging = [
+            Phase(phase.name, phase.network, self._after_warm_up(phase), phase.every, phase.exact)
+            for phase in (self.adversary.phases() if self.settings.adversarial else ())
+        ]
+        return [restorer, *judging]
+
+    def follow(self, average: nn.Module) -> None:
+        self.teacher = cast(MmrbStyleGan2, average)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"images": torch.tensor(self.images), **self.adversary.state()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.images = int(state["images"])
+        self.adversary.load_state(state)
+        self._set_stage()
+
+    def after_step(self, images: int, stats: dict[str, float]) -> None:
+        self.images = images
+        self._set_stage()
+        self.adversary.after_step(self.batch, stats)
+        stats["stage"] = float(self.stage)
+
+    def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
+        assert faces.lq is not None
+        out: Tensor = network(faces.lq)
+        return out.clamp(-1, 1)
+
+    def _set_stage(self) -> None:
+        """The prior learns in the last stage only."""
+        for parameter in self.mmrb.generator.parameters():
+            parameter.frozen = self.stage < 2  # type: ignore[attr-defined]
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self.mmrb.shape)
+
+    def _after_warm_up(self, phase: Phase) -> Callable[[Faces], Terms]:
+        return lambda faces: {} if self.stage == 0 else phase.loss(faces)
+
+    def _groups(self) -> list[tuple[list[nn.Parameter], float]]:
+        prior = list(self.mmrb.generator.parameters())
+        inside = {id(parameter) for parameter in prior}
+        codec = [parameter for parameter in self.mmrb.parameters() if id(parameter) not in inside]
+        return [(codec, self.settings.lr), (prior, self.settings.lr_prior)]
+
+    def _given(self, faces: Faces) -> Restored:
+        """The restorer's answer to what this stage feeds it."""
+        assert faces.lq is not None
+        if self.stage == 0:
+            return self.mmrb.restore(faces.gt, fixed_noise=False)
+        sharp = torch.rand(len(faces), 1, 1, 1, device=faces.gt.device) < self.settings.sharp_share
+        return self.mmrb.restore(torch.where(sharp, faces.gt, faces.lq), fixed_noise=False)
+
+    def _lose(self, faces: Faces) -> Terms:
+        s, out, gt = self.settings, self._given(faces), faces.gt
+        terms: Terms = {"l1": s.l1 * (out.image - gt).abs().mean()}
+        if self.trunk is not None:
+            terms["perceptual"] = s.perceptual * losses.perceptual(self.trunk(gt), self.trunk(out.image))
+        if self.stage == 0:
+            return terms
+        if s.adversarial:
+            terms["adversarial"] = s.adversarial * self.adversary.fool(out.image)
+        if s.pyramid and self.images < s.pyramid_until:
+            terms["pyramid"] = s.pyramid * _pyramid(out.pyramid, gt)
+        if self.embed is not None:
+            terms["identity"] = s.identity * losses.identity(self.embed(gt), self.embed(out.image))
+        if s.redegradation:
+            result, given = (_shrunk(image, s.factor) for image in (out.image, cast(Tensor, faces.lq)))
+            terms["redegradation"] = s.redegradation * (result - given).abs().mean()
+        return {**terms, **self._taught(faces, out)}
+
+    def _taught(self, faces: Faces, out: Restored) -> Terms:
+        """What the teacher says: of the sharp face in S1 and S2, of the other view in S2."""
+        s, teacher = self.settings, self.teacher
+        terms: Terms = {}
+        assert teacher is not None and faces.second is not None
+        if s.teacher:
+            with torch.no_grad():
+                ws, features = teacher.encode(faces.gt)
+                wanted = teacher.decode(features)
+            ramp = min(1.0, self.images / s.teacher_ramp) if s.teacher_ramp else 1.0
+            sides = [side for side in wanted if side <= s.feature_until]
+            gaps = [(out.features[side] - wanted[side]).abs().mean() for side in sides]
+            terms["latent"] = ramp * s.latent * (out.ws - ws).square().mean()
+            terms["feature"] = ramp * s.feature * torch.stack(gaps).mean()
+        if s.two_views and self.stage == 2:
+            with torch.no_grad():
+                targets = teacher(faces.second), teacher(cast(Tensor, faces.lq))
+            second = self.mmrb.restore(faces.second, fixed_noise=True).image
+            first = self.mmrb.restore(cast(Tensor, faces.lq), fixed_noise=True).image
+            gap = (first - targets[0]).abs().mean() + (second - targets[1]).abs().mean()
+            terms["consistency"] = s.consistency * gap / 2
+        return terms
+
+
+def _shape(size: int, s: MmrbSettings) -> MmrbShape:
+    block = {"block": s.block, "paths": s.paths, "mix": s.mix, "gate": s.gate, "width": s.width}
+    return MmrbShape(size, multiplier=s.multiplier, narrow=s.narrow, link=s.link, **block)  # type: ignore[arg-type]
+
+
+def _shrunk(image: Tensor, factor: int) -> Tensor:
+    return F.interpolate(image, scale_factor=1 / factor, mode="bicubic", antialias=True)
+
+
+def _pyramid(small: Mapping[int, Tensor], gt: Tensor) -> Tensor:
+    parts = [(image - F.interpolate(gt, size=(side, side), mode="area")).abs().mean() for side, image in small.items()]
+    return torch.stack(parts).sum()
+
+
+def _adopt(place: Path, mmrb: MmrbStyleGan2, discriminator: Discriminator) -> None:
+    kept = [place] if (place / "state.json").is_file() else checkpoint.all_of(place)
+    if not kept:
+        raise InputError(f"{place} holds no checkpoint of a prior", "give a run of stylegan2-prior, or one checkpoint")
+    prior: Generator = mmrb.generator
+    checkpoint.load_networks(kept[-1], {"average": prior, "discriminator": discriminator})
+    mmrb.adopt(prior)

@@ -1,0 +1,137 @@
+"""The network and its training: equal to the prior at the start, deterministic, staged, taught without a loop back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2
+
+import bfrbench
+from bfrbench.errors import WeightsError
+from bfrbench.imaging.write import write_image
+from bfrbench.nn import Generator
+from bfrbench.testing import check_restorer
+from bfrbench.training import start
+from bfrbench.training.journal import read_stats
+from bfrbench.training.task import Faces
+
+TINY = [
+    "run.images=40",
+    "run.batch=4",
+    "run.workers=0",
+    "run.log_every=4",
+    "run.checkpoint_every=40",
+    "run.sample_every=1000",
+    "run.validate_every=1000",
+    "task.narrow=0.0625",
+    "task.perceptual=0",
+    "task.warm_up_until=0.2",
+    "task.teacher_until=0.6",
+    "task.teacher_ramp=0",
+    "degradation=vqfr-1@32",
+]
+LINKS: tuple[Link, ...] = ("cs_sft", "sft", "concat_fuse", "noise_concat")
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from skimage.data import astronaut
+
+    photo, folder = astronaut(), tmp_path_factory.mktemp("photographs")
+    random = np.random.default_rng(0)
+    for index in range(8):
+        top, left = random.integers(0, 512 - 32, 2)
+        write_image(folder / f"{index}.png", photo[top : top + 32, left : left + 32])
+    return folder
+
+
+def task_of(photographs: Path, *more: str) -> Any:
+    return start._build(start.order("mmrb@32", [str(photographs)], sets=[*TINY, *more]), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_at_the_start_it_is_the_bare_prior_at_its_mean_style(link: Link) -> None:
+    torch.manual_seed(0)
+    form: Any = "concat" if link == "noise_concat" else "add"
+    prior = Generator(64, multiplier=1.0, narrow=0.0625, noise=form).eval()
+    network = MmrbStyleGan2(MmrbShape(64, narrow=0.0625, link=link)).eval()
+    network.adopt(prior)
+    image = torch.rand(2, 3, 64, 64) * 2 - 1
+    quiet = [torch.zeros(1, channels, side, side) for channels, side in prior.noise_shapes()]
+    noise = prior.fixed_noise() if form == "add" else quiet
+    with torch.no_grad():
+        bare = prior.synthesise(network.mean_style.expand(2, prior.latents, -1), noise)
+        out = network(image)
+    if link == "concat_fuse":  # the fusing convolution adds zeros in another order
+        assert torch.allclose(out, bare, atol=1e-4)
+    else:
+        assert torch.equal(out, bare)
+
+
+@pytest.mark.parametrize("size", [32, 128])
+def test_sizes_are_honoured_and_inference_is_deterministic(size: int) -> None:
+    network = MmrbStyleGan2(MmrbShape(size, narrow=0.0625)).eval()
+    image = torch.rand(1, 3, size, size)
+    with torch.no_grad():
+        assert network(image).shape == image.shape
+        assert torch.equal(network(image), network(image))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_every_part_that_should_learn_gets_a_gradient(photographs: Path, link: Link) -> None:
+    """After two steps of the last stage, in every parameter but the mapping network, which inference never uses."""
+    torch.manual_seed(0)
+    task = task_of(photographs, f"task.link={link}", "task.warm_up=false", "task.teacher_until=0.0")
+    task.follow(MmrbStyleGan2(task.mmrb.shape).eval())
+    faces = Faces(*(torch.rand(2, 3, 32, 32) * 2 - 1 for _ in range(3)))
+    optimiser = torch.optim.SGD(task.mmrb.parameters(), lr=1e-2)
+    for _ in range(3):
+        optimiser.zero_grad()
+        torch.stack(list(task._lose(faces).values())).sum().backward()
+        optimiser.step()
+    silent = [
+        name
+        for name, p in task.mmrb.named_parameters()
+        if (p.grad is None or not p.grad.abs().sum() > 0) and not name.startswith("generator.style.")
+    ]
+    assert silent == []
+    assert all(p.grad is None for p in task.teacher.parameters())
+
+
+def test_stages_come_when_the_recipe_says_and_the_prior_learns_last(photographs: Path, tmp_path: Path) -> None:
+    what = start.order("mmrb@32", [str(photographs)], sets=TINY)
+    start.train(what, tmp_path / "run")
+    stages = {line["images"]: line["stage"] for line in read_stats(tmp_path / "run")}
+    assert [stages[n] for n in (4, 8, 12, 20, 24, 28, 40)] == [0, 1, 1, 1, 2, 2, 2]
+    lines = {line["images"]: line for line in read_stats(tmp_path / "run")}
+    assert "restorer/latent" not in lines[4] and "discriminator/logistic" not in lines[4]
+    assert "restorer/latent" in lines[12] and "restorer/consistency" not in lines[12]
+    assert "restorer/consistency" in lines[28]
+
+
+@pytest.mark.parametrize("switch", ["task.warm_up=false", "task.teacher=false", "task.two_views=false"])
+def test_each_part_of_the_strategy_can_be_switched_off(photographs: Path, tmp_path: Path, switch: str) -> None:
+    start.train(start.order("mmrb@32", [str(photographs)], sets=[*TINY, switch]), tmp_path / "run")
+    seen = {name for line in read_stats(tmp_path / "run") for name in line}
+    assert ("restorer/latent" in seen) == ("teacher=false" not in switch)
+    assert ("restorer/consistency" in seen) == ("two_views=false" not in switch)
+
+
+def test_a_trained_file_restores_and_conforms(photographs: Path, tmp_path: Path) -> None:
+    result = start.train(start.order("mmrb@32", [str(photographs)], sets=TINY), tmp_path / "run")
+    assert [o for o in check_restorer(f"mmrb:{result}") if not o.good] == []
+    with pytest.raises(WeightsError, match="works at 32 px, and mmrb-512"):
+        bfrbench.load_restorer(f"mmrb-512:{result}")
+
+
+def test_a_file_of_something_else_is_a_sentence(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    path = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(WeightsError, match="no weights file of an MMRB-StyleGAN2"):
+        bfrbench.load_restorer(f"mmrb:{path}")
