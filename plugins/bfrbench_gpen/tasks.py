@@ -1,8 +1,4 @@
-"""The input conventions of GPEN's tasks: what a picture looks like when it reaches each network.
-
-Restoration and super-resolution take a degraded face as it is. Colorization takes a grey one, inpainting one with white
-strokes where something is to be made up, segmentation-to-face a painted label map.
-"""
+"""Brightness and colour for GPEN's colorization; the inputs of the other tasks are made by degradation recipes."""
 
 from __future__ import annotations
 
@@ -30,25 +26,3 @@ def with_luma_of(coloured: Tensor, source: Tensor) -> Tensor:
     planes = torch.einsum("ij,njhw->nihw", matrix.to(coloured.dtype), coloured)
     planes = torch.cat((luma(source), planes[:, 1:]), dim=1)
     return torch.einsum("ij,njhw->nihw", matrix.inverse().to(coloured.dtype), planes)
-
-
-def whiten(images: Tensor, mask: Tensor) -> Tensor:
-    """White where the mask [N or 1, 1, H, W] is above one half: how inpainting is told what to fill."""
-    return torch.where(mask > 0.5, torch.ones_like(images), images)
-
-
-def strokes(side: int, seed: int, *, count: int = 6, thickness: float = 0.05) -> Tensor:
-    """A mask [1, 1, side, side] of seeded brush strokes, each a chain of a few segments."""
-    generator = torch.Generator().manual_seed(seed)
-    line = (torch.arange(side, dtype=torch.float32) + 0.5) / side
-    grid = torch.stack(torch.meshgrid(line, line, indexing="ij"), dim=-1)
-    mask = torch.zeros(side, side)
-    for _ in range(count):
-        point = torch.rand(2, generator=generator)
-        for _ in range(4):
-            step = (torch.rand(2, generator=generator) - 0.5) * 0.4
-            along = ((grid - point) @ step / step.square().sum().clamp_min(1e-12)).clamp(0, 1)
-            distance = (grid - point - along[..., None] * step).norm(dim=-1)
-            mask = torch.maximum(mask, (distance < thickness / 2).float())
-            point = (point + step).clamp(0, 1)
-    return mask[None, None]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,15 @@ from bfrbench_gpen import tasks
 from bfrbench_gpen.checkpoints import published_table
 from bfrbench_gpen.network import Gpen, GpenShape
 from bfrbench_gpen.plugin import bfrbench_restorers
+from bfrbench_gpen.restorers import Inpainting, SegmentationToFace
 from PIL import Image
 
 import bfrbench
 from bfrbench.contracts import Batch
+from bfrbench.degradations import apply, load_recipe
 from bfrbench.errors import UsageError, WeightsError
+from bfrbench.imaging.convert import to_tensor
+from bfrbench.restorers import RestorerContext
 from bfrbench.testing import check_restorer
 from tests.nn.seeded import faces, fill
 from tests.shared_data import faces_hq
@@ -86,23 +91,19 @@ def test_colorization_sees_grey_and_keeps_the_brightness_of_other_sizes(network_
     assert torch.allclose(tasks.luma(out)[free], tasks.luma(small)[free], atol=1e-4)
 
 
-def test_inpainting_is_told_by_white_strokes(network_file) -> None:  # type: ignore[no-untyped-def]
-    mask = tasks.strokes(64, seed=3)
-    assert torch.equal(mask, tasks.strokes(64, seed=3))
-    assert 0.01 < float(mask.mean()) < 0.6
-    image = faces(5, 64, 1) / 2 + 0.5
-    painted = tasks.whiten(image, mask)
-    assert bool((painted[mask.expand_as(image) > 0.5] == 1).all())
-    assert torch.equal(painted[mask.expand_as(image) <= 0.5], image[mask.expand_as(image) <= 0.5])
-    restorer = bfrbench.load_restorer("gpen", weights=str(network_file(64)))
-    other = restorer.restore(Batch(("a",), painted, (0,)))
-    assert not torch.allclose(other, restorer.restore(Batch(("a",), image, (0,))), atol=1e-3)
+def test_inpainting_shows_the_network_what_the_recipe_paints(tiny: Gpen, tiny_file: Path) -> None:
+    face = np.random.default_rng(5).integers(0, 200, (32, 32, 3), dtype=np.uint8)
+    pair = apply(face, load_recipe("strokes").draw(1, "face"))
+    struck = to_tensor(pair.lq)[None]
+    assert bool((struck == 1).all(dim=1).any())
+    spec = replace(next(one for one in bfrbench_restorers() if one.id == "gpen-inpainting-1024"), size=32)
+    out = Inpainting(RestorerContext(spec, str(tiny_file))).restore(Batch(("a",), struck, (0,)))
+    with torch.no_grad():
+        assert torch.allclose(out, (tiny(struck * 2 - 1) / 2 + 0.5).clamp(0, 1), atol=1e-5)
 
 
 def test_segmentation_to_face_works_in_zero_to_one(tiny: Gpen, tiny_file: Path) -> None:
     from dataclasses import replace
-
-    from bfrbench_gpen.restorers import SegmentationToFace
 
     from bfrbench.restorers import RestorerContext
 
