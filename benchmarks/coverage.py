@@ -240,7 +240,7 @@ def family_case(people_of: Callable[[World], list[str]]) -> Callable[[World, int
     def once(world: World, seed: int) -> Outcome:
         people = people_of(world)
         columns = cells(world, people)
-        family = mean_family(columns, people, seed=seed, resamples=4000)
+        family = mean_family(columns, people, seed=seed, resamples=2000)
         single = [mean_estimate(c[~np.isnan(c)], seed=seed, resamples=200).interval for c in columns.T]
         return bool((family.low <= 0).all() and (family.high >= 0).all()), all(inside(i, 0.0) for i in single)
 
@@ -251,9 +251,9 @@ def family_power(world: World, seed: int) -> Outcome:
     """A drop of 1.5 × the smallest visible one, in the first cell: is it seen?"""
     people = grid(200, 5)(world)
     columns = cells(world, people)
-    family = mean_family(columns, people, seed=seed, side="low", resamples=4000)
+    family = mean_family(columns, people, seed=seed, side="low", resamples=2000)
     columns[:, 0] += 1.5 * family.visible()[0]
-    return bool(mean_family(columns, people, seed=seed + 1, side="low", resamples=4000).low[0] > 0), None
+    return bool(mean_family(columns, people, seed=seed + 1, side="low", resamples=2000).low[0] > 0), None
 
 
 def ranks(world: World, seed: int) -> Outcome:

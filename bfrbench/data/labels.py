@@ -59,14 +59,18 @@ def joined(ref: str, folder: Path | None) -> pd.DataFrame | None:
 
 
 def taken_up(data: Any, labels: pd.DataFrame) -> Any:
-    """A map-style table with those labels as columns; an image without a label has None."""
+    """A map-style table with those labels as columns; where an image has none, what the table said stays."""
     found = labels.reindex(data.data.column("id").to_pylist())
     for name in found.columns:
-        values = [value if _known(value) else None for value in found[name].tolist()]
+        before = data.data.column(name).to_pylist() if name in data.column_names else [None] * len(data)
+        values = [
+            (list(new) if name == "points" else new) if _known(new) else old
+            for new, old in zip(found[name].tolist(), before, strict=True)
+        ]
         data = data.remove_columns(name) if name in data.column_names else data
-        data = data.add_column(name, [list(v) if name == "points" and v is not None else v for v in values])
+        data = data.add_column(name, values)
     return data
 
 
 def _known(value: Any) -> bool:
-    return value is not None and value == value if not hasattr(value, "__len__") else True
+    return value is not None and (hasattr(value, "__len__") or value == value)

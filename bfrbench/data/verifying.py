@@ -71,7 +71,7 @@ def verify(root: Path, card: DataCard | None = None, *, ids: Ids = "stem", size:
     ids, size = card.ids if card else ids, size or (card.size if card else None)
     tables = _tables(root, card)
     manifest = _manifest(root, card)
-    if tables:
+    if tables or (card is not None and card.splits):
         findings, seen = _check_tables(tables, root, card)
     else:
         findings, seen = _check_files(root, ids)

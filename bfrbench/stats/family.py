@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from bfrbench.stats.bits import Floats
 from bfrbench.stats.means import bootstrap_pivots, check_level
@@ -20,6 +21,10 @@ from bfrbench.stats.subsample import Subsamples
 
 Side = Literal["both", "low", "high"]
 """Which bounds must hold together: both, or only the lower or upper ones (which then lie closer)."""
+
+_FITTED = 0.99
+"""Where a column's tail is read off its redrawings."""
+_DEGREES = np.geomspace(0.5, 1e6, 400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +57,14 @@ def mean_family(
     seed: int = 0,
     level: float = 0.95,
     side: Side = "both",
-    resamples: int = 10_000,
+    resamples: int = 4000,
 ) -> Family:
     """Means of N×K values (paired differences, as a rule); NaN where a cell does not cover an image."""
     check_level(level)
     summed = sums(columns, people)
-    extremes = _extremes(bootstrap_pivots(summed, seed, resamples), side)
+    pivots = bootstrap_pivots(summed, seed, resamples)
     errors = summed.errors()
-    reach = _balanced(extremes, level) * summed.widening(level) * errors
+    reach = _balanced(pivots, level, side) * summed.widening(level) * errors
     return Family(summed.means(), reach, errors, level, side)
 
 
@@ -81,11 +86,19 @@ def _extremes(pivots: Floats, side: Side) -> Floats:
     return {"both": np.abs(pivots), "low": pivots, "high": -pivots}[side]
 
 
-def _balanced(extremes: Floats, level: float) -> Floats:
-    """Per column, the quantile at one common rate that makes all columns hold together at `level`."""
-    resamples = len(extremes)
-    order = np.sort(extremes, axis=0)
-    ranks = [np.searchsorted(order[:, k], extremes[:, k], side="right") / resamples for k in range(order.shape[1])]
-    rate = float(np.quantile(np.max(ranks, axis=0), level))
-    critical: Floats = np.maximum(np.quantile(order, rate, axis=0), 0.0)
+def _balanced(pivots: Floats, level: float, side: Side) -> Floats:
+    """Per column, how many errors a bound must be away for all columns to hold together at `level`.
+
+    Each column's tail is described by Student's t of as many degrees as fit its own extremes, so that columns
+    can be put on one scale, and the largest of them in each redrawing says how far that scale must go. Reading
+    the far tail of every column off its redrawings instead would need tens of thousands of them.
+    """
+    extremes = _extremes(pivots, side)
+    both = 2.0 if side == "both" else 1.0
+    fitted = np.quantile(extremes, _FITTED, axis=0)
+    degrees = np.interp(-fitted, -stdtrit(_DEGREES, 1 - (1 - _FITTED) / both), _DEGREES)
+    above = stdtr(degrees, -extremes)
+    largest = -ndtri(np.maximum(above.min(1), 1e-300))
+    scale = float(np.quantile(largest, level))
+    critical: Floats = np.maximum(stdtrit(degrees, ndtr(scale)), 0.0)
     return critical

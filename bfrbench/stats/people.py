@@ -70,7 +70,8 @@ class Sums:
         slope = np.clip(slope, 0.0, (n * per_image).sum(0) / (n**2).sum(0))
         own = np.maximum(y_mean - slope * n_mean, 0.0)
         variance = own * n + slope * n**2
-        variance = np.where(variance.sum(0) > 0, variance, present)
+        largest = variance.max(0)
+        variance = np.where(largest > 0, variance / np.where(largest > 0, largest, 1.0), present)
         freedom: Floats = np.maximum(variance.sum(0) ** 2 / (variance**2).sum(0) - 1, 1.0)
         return freedom
 

@@ -36,7 +36,7 @@ def rank_means(
     higher_is_better: bool,
     seed: int = 0,
     level: float = 0.95,
-    resamples: int = 10_000,
+    resamples: int = 4000,
 ) -> Ranks:
     """Ranks of the column means of N images × M restorers, every restorer on the same images."""
     data = np.asarray(values, dtype=np.float64)

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 import tarfile
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from bfrbench.contracts import Sample
 from bfrbench.data import open_dataset
 from bfrbench.data.roots import register
 from bfrbench.errors import BfrbenchError, InputError, UnknownName, UsageError
+from tests.data.making import folder_of, png, seen
 from tests.shared_data import shared
-
-
-def png(value: int, size: int = 8) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(np.full((size, size, 3), value, np.uint8)).save(out, "PNG")
-    return out.getvalue()
-
-
-def folder_of(root: Path, names: list[str]) -> Path:
-    for value, name in enumerate(names):
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(value))
-    return root
-
-
-def seen(samples: object) -> dict[str, int]:
-    return {sample.id: int(sample.image[0, 0, 0]) for sample in samples}  # type: ignore[attr-defined]
-
 
 NAMES = ["b.png", "a.png", "deep/c.png", "deep/er/d.png", "é.png"]
 EXPECTED = {"b": 0, "a": 1, "c": 2, "d": 3, "é": 4}
