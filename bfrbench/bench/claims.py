@@ -71,7 +71,7 @@ class Claims:
         with self._lock:
             self._mine.discard(name)
             with contextlib.suppress(OSError):
-                if self._read(self._path(name)).get("run") == self._owner["run"]:
+                if self._still_ours(name):
                     self._path(name).unlink()
 
     def _path(self, name: str) -> Path:
@@ -94,8 +94,9 @@ class Claims:
         while not self._ended.wait(self._beat):
             beat += 1
             with self._lock, contextlib.suppress(OSError):
-                for name in self._mine:
-                    atomic.write_bytes(self._path(name), self._text(beat))
+                for name in list(self._mine):
+                    if self._still_ours(name):
+                        atomic.write_bytes(self._path(name), self._text(beat))
 
     def _dead_claim(self, path: Path) -> bool:
         try:
@@ -118,8 +119,9 @@ class Claims:
             path.rename(grave)
             grave.unlink()
 
-    def _read(self, path: Path) -> dict[str, Any]:
-        return _parse(path.read_bytes())
+    def _still_ours(self, name: str) -> bool:
+        """Somebody who thought us dead may hold it now."""
+        return _parse(self._path(name).read_bytes()).get("run") == self._owner["run"]
 
 
 def machine() -> str:

@@ -43,7 +43,8 @@ class Job:
 
 
 def main(read: int, write: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which ends us when it is done
+    for number in (signal.SIGINT, signal.SIGTERM):  # meant for the parent, which ends us when it is done
+        signal.signal(number, signal.SIG_IGN)
     _die_with_parent()
     sys.stdout = sys.stderr
     inbox, outbox = Connection(read, writable=False), Connection(write, readable=False)
