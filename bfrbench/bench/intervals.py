@@ -13,6 +13,8 @@ from bfrbench.metrics.mean import Mean
 from bfrbench.stats.bits import Ints
 
 LEVEL = 0.95
+SHARE = "share"
+"""The unit of metrics whose rows are hits and misses: theirs is a rate's interval, which all hits do not collapse."""
 RESAMPLES = 2000
 SUBSETS = 100
 FEWEST_FOR_DISTANCE = 500
@@ -76,7 +78,7 @@ def _mean(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tupl
             number = failure
         values.append(number)
         people.append(context.identities.get(row.id))
-    if len(values) > 1 and set(values) <= {0.0, 1.0}:
+    if len(values) > 1 and metric.unit == SHARE:
         interval = rate_estimate(values, people, level=LEVEL).interval
     else:
         interval = mean_estimate(values, people, level=LEVEL, resamples=RESAMPLES).interval

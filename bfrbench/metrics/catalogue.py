@@ -140,6 +140,7 @@ KINDS = (
         target=f"{_HERE}.detection:Detection",
         summary="On how many images a detector finds a face.",
         higher_is_better=True,
+        unit="share",
     ),
     MetricSpec(
         id="landmarks",
