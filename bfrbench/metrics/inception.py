@@ -83,7 +83,7 @@ class InceptionNetwork:
         from bfrbench.weights.handing import inception_network
 
         self._choices, self._type = choices, getattr(torch, choices.precision)
-        self._network: Any = inception_network(store, dtype=choices.precision).to(device)
+        self._network: Any = inception_network(store, dtype=choices.precision).to(device, self._type)
 
     def __call__(self, images: Tensor) -> npt.NDArray[np.float32]:
         x = self._prepared(images.to(self._type).mul(255))
