@@ -15,6 +15,7 @@ import numpy as np
 
 from bfrbench.contracts import Draw, Op, Pair
 from bfrbench.degradations import codecs, colour, filtering, noise, tasks
+from bfrbench.degradations.filtering import to_uint8
 from bfrbench.degradations.kernels import kernel_of
 from bfrbench.errors import InputError, suggestion
 
@@ -56,13 +57,6 @@ def apply(gt: U8Image, draw: Draw, *, labels: U8Image | None = None) -> Pair:
         raise InputError(f"the image is {gt.dtype} {gt.shape}", "give uint8, height × width × 3, RGB")
     state = _run(State(gt, gt, draw.noise_key, labels=labels), draw.ops)
     return Pair(np.array(state.rounded, order="C"), np.array(state.target, order="C"))
-
-
-def to_uint8(image: Image) -> U8Image:
-    """Rounded to the nearest, half to even, and clipped."""
-    if image.dtype == np.uint8:
-        return image  # type: ignore[return-value]
-    return cv2.add(image, 0.0, dtype=cv2.CV_8U).reshape(image.shape)  # type: ignore[call-overload,no-any-return]
 
 
 def target_size(op: Op, current: tuple[int, int], given: tuple[int, int]) -> tuple[int, int]:

@@ -37,7 +37,7 @@ class Band:
 
 
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC}
-_ROWS, _COLUMNS = 8, 32
+_ROWS, _COLUMNS = 6, 32
 """Outputs that are made together: few enough that little but what they look at is multiplied."""
 _THREAD = threading.local()
 _DROPPED = 1e-5
@@ -61,7 +61,14 @@ def resize(image: Image, size: tuple[int, int], method: str) -> Levels:
 
 def resize_rounded(image: Image, size: tuple[int, int], method: str) -> U8Image:
     """The same, at once as 8-bit levels."""
-    return np.asarray(cv2.add(_resized(image, size, method), 0.0, dtype=cv2.CV_8U), np.uint8)
+    return to_uint8(_resized(image, size, method))
+
+
+def to_uint8(image: Image | Array) -> U8Image:
+    """Rounded to the nearest, half to even, and clipped."""
+    if image.dtype == np.uint8:
+        return image  # type: ignore[return-value]
+    return np.asarray(cv2.add(image, 0.0, dtype=cv2.CV_8U), np.uint8).reshape(image.shape)  # type: ignore[call-overload]
 
 
 def _resized(image: Image, size: tuple[int, int], method: str) -> Array:

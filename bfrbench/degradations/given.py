@@ -48,8 +48,7 @@ class Given:
         return Draw(self.digest, image_id, view, 0, (Op("given", {"sha256": of_file(self._file(image_id))}),))
 
     def apply(self, gt: U8Image, draw: Draw) -> Pair:
-        from bfrbench.degradations.exact import to_uint8
-        from bfrbench.degradations.filtering import resize
+        from bfrbench.degradations.filtering import resize_rounded
         from bfrbench.imaging.read import read_image
 
         path = self._file(draw.image_id)
@@ -57,7 +56,7 @@ class Given:
             raise InputError(f"{path} is not the file that was drawn", "restore the released file")
         lq = read_image(path)
         if lq.shape != gt.shape:
-            lq = to_uint8(resize(lq, (gt.shape[0], gt.shape[1]), "linear"))
+            lq = resize_rounded(lq, (gt.shape[0], gt.shape[1]), "linear")
         return Pair(lq, gt)
 
     def severity(self, draw: Draw) -> float:

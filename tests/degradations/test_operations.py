@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bfrbench.degradations import codecs, colour, filtering, noise, tasks
-from bfrbench.degradations.exact import to_uint8
+from bfrbench.degradations.filtering import to_uint8
 from bfrbench.degradations.kernels import defocus, gaussian_1d, kernel_of, motion, sinc
 from bfrbench.errors import InputError
 from tests.degradations.pictures import faces, made_up
