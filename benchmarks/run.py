@@ -29,8 +29,9 @@ import torch
 from bfrbench import digests
 from bfrbench.bench.board import Board
 from bfrbench.bench.inputs import prepare
-from bfrbench.bench.plan import Settings, make_plan
+from bfrbench.bench.plan import make_plan
 from bfrbench.bench.run import execute
+from bfrbench.bench.settings import Settings
 from bfrbench.bench.stage import Stage, load_board_recipe
 from bfrbench.contracts import Batch, Sample, Scored
 from bfrbench.metrics import Scorer, load_protocol
@@ -110,8 +111,7 @@ def _tensor(images: list[np.ndarray]) -> torch.Tensor:
 
 def bench(stage: Stage, network: Network, threads: int, *, overlapped: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        ahead = {"readers": 2, "ahead": 2} if overlapped else {"readers": 0, "ahead": 0}
-        settings = Settings(out=Path(folder) / "run", threads=threads, **ahead)
+        settings = Settings(out=Path(folder) / "run", threads=threads, readers=2 if overlapped else 0)
         execute(make_plan(network, stage, settings, name="network"))
 
 

@@ -29,10 +29,11 @@ def run(
     """Run a restorer on a board and give its scorecard; a run that was interrupted goes on.
 
     `restorer` is a reference, a loaded restorer, or any object with `restore(batch)` (then `name` is what it is
-    called). `settings` are those of `bfrbench.bench.plan.Settings`: out, limit, device, metrics, ...
+    called). `settings` are those of `bfrbench.bench.settings.Settings`: out, limit, device, metrics, ...
     """
-    from bfrbench.bench.plan import Settings, make_plan
+    from bfrbench.bench.plan import make_plan
     from bfrbench.bench.run import execute
+    from bfrbench.bench.settings import Settings
     from bfrbench.bench.stage import open_stage
 
     if "out" in settings and settings["out"] is not None:

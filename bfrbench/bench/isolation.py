@@ -27,13 +27,13 @@ _START_SECONDS = 900.0
 class Isolated:
     """The engine of a restorer that runs in a worker process.
 
-    `time_limit` is seconds per batch. `memory_limit` is bytes of the worker's resident memory: above it the worker
+    `time_limit` is seconds per batch. `memory_limit` is GiB of the worker's resident memory: above it the worker
     is started anew, so that a leak costs time and not the run.
     """
 
-    def __init__(self, job: Job, *, time_limit: float, memory_limit: int | None = None) -> None:
+    def __init__(self, job: Job, *, time_limit: float, memory_limit: float | None = None) -> None:
         self.job, self.time_limit = job, time_limit
-        self.memory_limit = memory_limit or _most_of_memory()
+        self.memory_limit = int(memory_limit * (1 << 30)) if memory_limit else _most_of_memory()
         self.about: Mapping[str, Any] = {}
         self._peak = 0
         self._log = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - lives as long as the engine

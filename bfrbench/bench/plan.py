@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from bfrbench import digests
 from bfrbench.bench import provenance
 from bfrbench.bench.manifest import Choices, Manifest, RestorerIdentity
 from bfrbench.bench.ranks import Rank, device_of, this_rank
+from bfrbench.bench.settings import Settings
 from bfrbench.bench.stage import Stage
 from bfrbench.bench.worker import Job
 from bfrbench.contracts import Ref, Restorer
@@ -23,36 +24,6 @@ from bfrbench.restorers import LoadedRestorer, RestorerContext, split_ref
 from bfrbench.specs import Precision, RestorerSpec
 
 RUNS = "runs"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What a user may choose about a run besides restorer and board; None leaves it to the board or the machine."""
-
-    out: Path | None = None
-    metrics: tuple[str, ...] = ()
-    limit: int | None = None
-    batch: int | None = None
-    shard: int | None = None
-    threads: int | None = None
-    device: str | None = None
-    precision: Precision = "float32"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    sample: int = 0
-    point: float | None = None
-    save_images: bool = False
-    time_limit: float | None = None
-    memory_limit: int | None = None
-    in_process: bool = False
-    """Trust the restorer: no worker process, no time limit."""
-    readers: int = 2
-    ahead: int = 2
-
-    def __post_init__(self) -> None:
-        for name in ("limit", "batch", "shard", "threads", "time_limit", "memory_limit"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UsageError(f"{name} is {value}", f"give a {name} above 0, or leave it out")
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class _Run:
             engine=Recovering(engine, patience=max(allowed, choices.batch)),
             scoring=scoring,
             stop=stopping.asked,
-            overlap=Overlap(plan.settings.readers, plan.settings.ahead),
+            overlap=Overlap(plan.settings.readers, plan.settings.batches_ahead),
             first=rank.index * len(self.journal.shards) // rank.count,
             device=device_name(plan.device),
             sees_ground_truth=plan.spec.sees_ground_truth,

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path  # noqa: F401 - cyclopts resolves the inherited annotations here
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 
+from bfrbench.bench.settings import Settings
 from bfrbench.cli.output import Json, print_json, print_table
 from bfrbench.errors import TooLittleMeasured
+from bfrbench.specs import Precision  # noqa: F401 - as Path
 
 if TYPE_CHECKING:
     from bfrbench.bench.plan import Plan
     from bfrbench.bench.scorecard import Scorecard
-    from bfrbench.specs import Precision
 
-_GIB = 1 << 30
+
+@dataclass(frozen=True, kw_only=True)
+class Flags(Settings):
+    """Settings as flags."""
+
+    metrics: Annotated[tuple[str, ...], cyclopts.Parameter(consume_multiple=True)] = ()
+    """Only these metrics of the protocol; the result compares only with others so cut."""
+    options: Annotated[Mapping[str, Any], cyclopts.Parameter(parse=False)] = field(default_factory=dict)
 
 
 def run(
@@ -23,25 +33,11 @@ def run(
     /,
     *,
     board: str,
-    out: Path | None = None,
-    limit: int | None = None,
-    metrics: Annotated[list[str] | None, cyclopts.Parameter(consume_multiple=True)] = None,
-    save_images: bool = False,
     dry_run: bool = False,
     option: Annotated[list[str] | None, cyclopts.Parameter(name=["--option", "-o"])] = None,
-    device: str | None = None,
-    precision: str = "float32",
-    sample: int = 0,
-    point: float | None = None,
-    batch: int | None = None,
-    shard: int | None = None,
-    threads: int | None = None,
-    readers: int = 2,
-    time_limit: float | None = None,
-    memory_limit: float | None = None,
-    in_process: bool = False,
+    how: Annotated[Flags, cyclopts.Parameter(name="*")] = Flags(),
     json: Json = False,
-) -> int | None:
+) -> None:
     """Run a restorer on a board and write its scorecard. The same command again goes on where it stopped.
 
     Any number of processes may run the same command at once, on one machine or on many that share the folder,
@@ -53,87 +49,27 @@ def run(
         Its id, with its argument if it takes one: `gpen-512`, `folder:results/`, `onnx:model.onnx`.
     board
         A board's name (see `bfrbench boards list`) or the path of a board.toml.
-    out
-        Folder of the run (default: runs/BOARD/RESTORER).
-    limit
-        Only the first N images; the result is marked partial.
-    metrics
-        Only these metrics of the protocol; the result compares only with others so cut.
-    save_images
-        Keep the restored images in OUT/images.
     dry_run
         Say what would be done, and do nothing.
     option
         An option of the restorer, name=value; may be given again.
-    device
-        Where to compute (default: this process's GPU, else cpu).
-    precision
-        float32, bfloat16 or float16, where the restorer offers it.
-    sample
-        Which of its answers to take, for a restorer that has more than one.
-    point
-        Where on its perception-distortion curve to work, for a restorer that has one.
-    batch
-        Images restored together (default: the board's). Part of the run: results differ in their last bits.
-    shard
-        Images whose rows land together (default: the board's).
-    threads
-        CPU threads of each process (default: the cores, 8 at most). Part of the run, as batch is.
-    readers
-        Threads that read and degrade images; 0 reads, restores and scores one after the other.
-    time_limit
-        Seconds that a batch may take before its worker is stopped (default: the board's).
-    memory_limit
-        GiB that the restorer's worker may grow to before it is started anew (default: 80 % of the machine).
-    in_process
-        Trust the restorer: no worker process, so no protection from hangs and crashes.
     """
-    from bfrbench.bench.plan import Settings, make_plan
+    from bfrbench.bench.plan import make_plan
     from bfrbench.bench.run import execute
     from bfrbench.bench.stage import open_stage
     from bfrbench.plugins import PluginHost
     from bfrbench.restorers.options import parse_options
 
-    settings = Settings(
-        out=out,
-        limit=limit,
-        metrics=tuple(metrics or ()),
-        save_images=save_images,
-        options=parse_options(option or ()),
-        device=device,
-        precision=_precision(precision),
-        sample=sample,
-        point=point,
-        batch=batch,
-        shard=shard,
-        threads=threads,
-        readers=readers,
-        ahead=2 if readers else 0,
-        time_limit=time_limit,
-        memory_limit=None if memory_limit is None else int(memory_limit * _GIB),
-        in_process=in_process,
-    )
+    settings = replace(how, options=parse_options(option or ()))
     host = PluginHost()
     plan = make_plan(restorer, open_stage(board, metrics=settings.metrics, host=host), settings, host=host)
     if dry_run:
         _show_plan(plan, json=json)
-        return None
+        return
     card = execute(plan)
     if plan.rank.speaks:
         _show(card, plan, json=json)
     _refuse_failed(card, plan)
-    return None
-
-
-def _precision(text: str) -> Precision:
-    from typing import cast, get_args
-
-    from bfrbench.errors import UnknownName
-    from bfrbench.specs import Precision
-
-    if text not in get_args(Precision):
-        raise UnknownName("precision", text, get_args(Precision))
-    return cast("Precision", text)
 
 
 def _show(card: Scorecard, plan: Plan, *, json: bool) -> None:

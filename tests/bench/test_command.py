@@ -64,7 +64,7 @@ def test_a_run_prints_its_scorecard(board: Path, tmp_path: Path, capsys: pytest.
     ("more", "sentence"),
     [
         (("--limit", "0"), "limit is 0"),
-        (("--precision", "float8"), "no precision named 'float8'"),
+        (("--precision", "float8"), "float8"),
         (("--metrics", "psnrr"), "psnr"),
         (("--device", "cuda"), "no GPU"),
         (("--option", "factor"), "name=value"),

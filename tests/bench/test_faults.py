@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bfrbench.bench.plan import Settings, make_plan
+from bfrbench.bench.plan import make_plan
 from bfrbench.bench.run import execute
 from bfrbench.bench.scorecard import Scorecard
+from bfrbench.bench.settings import Settings
 from bfrbench.errors import RestorerError
 from tests.bench.noise import noise_stage
 
@@ -44,7 +45,7 @@ def test_a_restorer_that_hangs_is_stopped_after_the_time_limit(tmp_path: Path, f
 
 
 def test_a_leak_costs_a_restart_and_no_image(tmp_path: Path, faulty: Path) -> None:
-    card = run("faulty-leaks", tmp_path / "run", count=48, memory_limit=700 << 20)
+    card = run("faulty-leaks", tmp_path / "run", count=48, memory_limit=0.7)
     assert card.results.failures == {}
     assert any("worker restarted" in note for note in card.observed.notes)
 

@@ -13,9 +13,10 @@ import pytest
 from bfrbench.bench import manifest as manifests
 from bfrbench.bench import scorecard
 from bfrbench.bench.checking import read_rows, scorecard_problems
-from bfrbench.bench.plan import Plan, Settings, make_plan
+from bfrbench.bench.plan import Plan, make_plan
 from bfrbench.bench.run import execute
 from bfrbench.bench.scorecard import Scorecard
+from bfrbench.bench.settings import Settings
 from bfrbench.contracts import Batch
 from bfrbench.errors import OutputError, UsageError
 from bfrbench.restorers import LoadedRestorer, load_restorer
@@ -144,7 +145,7 @@ def test_a_limit_makes_the_result_partial(tmp_path: Path) -> None:
 
 def test_stages_one_after_the_other_give_the_same_results(tmp_path: Path) -> None:
     overlapped = run(tmp_path / "a")
-    apart = run(tmp_path / "b", readers=0, ahead=0)
+    apart = run(tmp_path / "b", readers=0)
     assert overlapped.results_digest == apart.results_digest
 
 

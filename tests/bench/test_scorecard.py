@@ -10,9 +10,10 @@ import pytest
 import bfrbench
 from bfrbench.bench import scorecard
 from bfrbench.bench.comparing import differences, surroundings
-from bfrbench.bench.plan import Settings, make_plan
+from bfrbench.bench.plan import make_plan
 from bfrbench.bench.run import execute
 from bfrbench.bench.scorecard import Scorecard
+from bfrbench.bench.settings import Settings
 from bfrbench.cli import main
 from bfrbench.errors import InputError, NotComparable, UsageError
 from tests.bench.noise import noise_stage
