@@ -72,7 +72,11 @@ def _check(name: str, count: int) -> None:
     _uniform(_numbers(draws, "gaussian", "sigma"), *noise)
     qualities = _numbers(draws, "jpeg", "quality")
     assert min(qualities) >= quality[0] and max(qualities) <= quality[1] - 1
-    _uniform([value + 0.5 for value in qualities], *quality)
+    _near(sum(qualities) / count, (sum(quality) - 1) / 2, (quality[1] - quality[0]) / math.sqrt(12 * count))
+    if count > 5000:  # every whole number comes up, and none much more than its share
+        share = count / (quality[1] - quality[0])
+        counts = [qualities.count(value) for value in range(*quality)]
+        assert all(abs(found - share) < 5 * math.sqrt(share) for found in counts)
     iso = [op.args["kernel"] == "iso" for draw in draws for op in draw.ops if op.name == "blur"]
     _near(sum(iso) / len(iso), 0.5, 0.5 / math.sqrt(len(iso)))
     turns = _numbers(draws, "blur", "rotation")
