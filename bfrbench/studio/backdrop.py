@@ -27,7 +27,8 @@ def backdrop(key: int, size: int) -> Array:
     field = cv2.GaussianBlur(field.astype(np.float32), (0, 0), dice.between(1.0, 7.0))
     if dice.chance(0.3):
         field = _lamps(dice, field, x, y)
-    return cv2.resize(np.maximum(field, 0.003), (size, size), interpolation=cv2.INTER_CUBIC)
+    wide: Array = cv2.resize(np.maximum(field, 0.003), (size, size), interpolation=cv2.INTER_CUBIC)
+    return wide
 
 
 def _colour(dice: Dice) -> Array:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bfrbench.faces.align import FFHQ_512
+from bfrbench.faces.align import FFHQ_512, similarity
 from bfrbench.studio.curves import Array
 from bfrbench.studio.shoot import Setting
 
-TEMPLATE = (FFHQ_512.astype(np.float64) + 0.5) / 512
+TEMPLATE = (FFHQ_512 + np.float32(0.5)) / np.float32(512)
 """FFHQ's mean five points, as shares of the picture's side."""
 PIVOT = np.array([0.0, -0.9, -0.3])
 """The head turns about the top of the neck."""
@@ -35,11 +35,13 @@ class Camera:
         turned = centred @ self.head.T
         still = centred @ self.shoulders.T
         share = follows[..., None]
-        return still + (turned - still) * share
+        result: Array = still + (turned - still) * share
+        return result
 
     def lens(self) -> Array:
         """Where the lens is, in the head's frame."""
-        return self.head.T @ np.array([0, 0, self.distance]) + PIVOT
+        result: Array = self.head.T @ np.array([0, 0, self.distance]) + PIVOT
+        return result
 
     def project(self, posed: Array) -> Array:
         """Camera frame to shares of the picture's side, x right and y down."""
@@ -58,7 +60,8 @@ def rotation(yaw: float, pitch: float) -> Array:
     a, b = np.deg2rad(yaw), np.deg2rad(pitch)
     up = np.array([[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]])
     turn = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    return turn @ up
+    result: Array = turn @ up
+    return result
 
 
 def aim(setting: Setting, five: Array) -> Camera:
@@ -67,7 +70,7 @@ def aim(setting: Setting, five: Array) -> Camera:
     shoulders = rotation(setting.yaw * 0.5, setting.pitch * 0.1)
     bare = Camera(head, shoulders, setting.distance, np.eye(2, 3), 0.0)
     seen = bare.project(bare.pose(five, np.ones(5)))
-    matrix = _similarity(seen, TEMPLATE)
+    matrix = similarity(seen.astype(np.float32), TEMPLATE)
     turn = np.deg2rad(setting.tilt)
     jitter = setting.zoom * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     centre = TEMPLATE.mean(0)
@@ -76,11 +79,3 @@ def aim(setting: Setting, five: Array) -> Camera:
     offset = jitter @ (matrix[:, 2] - centre) + centre + np.array(setting.shift) * unit
     roll = float(np.rad2deg(np.arctan2(linear[1, 0], linear[0, 0])))
     return Camera(head, shoulders, setting.distance, np.column_stack([linear, offset]), roll)
-
-
-def _similarity(source: Array, target: Array) -> Array:
-    """Least-squares turn, zoom and shift, without reflection."""
-    s, t = source - source.mean(0), target - target.mean(0)
-    a, b = (s * t).sum(), (s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()
-    linear = np.array([[a, -b], [b, a]]) / (s * s).sum()
-    return np.column_stack([linear, target.mean(0) - linear @ source.mean(0)])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 
 
-def step(x: Array, low: float | Array, high: float | Array) -> Array:
+def step(x: Array, low: float | np.floating[Any] | Array, high: float | np.floating[Any] | Array) -> Array:
     """0 below `low`, 1 above `high`, smooth between; falls when `high` is the smaller."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
@@ -40,7 +40,8 @@ def fade(squared: Array) -> Array:
 def soft_max(a: Array, b: Array, softness: float) -> Array:
     """The larger of two, rounded where they cross."""
     d = a - b
-    return 0.5 * (a + b + np.sqrt(d * d + softness * softness))
+    result: Array = 0.5 * (a + b + np.sqrt(d * d + softness * softness))
+    return result
 
 
 def spline(x: Array, knots: Array, values: Array) -> Array:
@@ -52,8 +53,9 @@ def spline(x: Array, knots: Array, values: Array) -> Array:
     gap = knots[i + 1] - knots[i]
     t = (x - knots[i]) / gap
     u = 1 - t
-    return (
+    result: Array = (
         values[i] * (1 + 2 * t) * u * u
         + values[i + 1] * t * t * (3 - 2 * t)
         + gap * t * u * (tangents[i] * u - tangents[i + 1] * t)
     )
+    return result

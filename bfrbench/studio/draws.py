@@ -1,4 +1,4 @@
-"""Random numbers keyed by names: every person, shot and noise tile has a stream of its own, whatever is drawn elsewhere."""
+"""Random numbers keyed by names: every person, shot and noise tile has a stream of its own."""
 
 from __future__ import annotations
 

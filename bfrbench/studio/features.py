@@ -125,7 +125,8 @@ def _ball(face: Face, pixels: Pixels, at: Array, mirror: Array) -> Array:
     along = (start * ray).sum(0)
     short = along * along - (start * start).sum(0) + _F(EYE_RADIUS**2)
     hit = start + (-along - np.sqrt(np.maximum(short, 0))) * ray
-    return hit / np.sqrt((hit * hit).sum(0))
+    result: Array = hit / np.sqrt((hit * hit).sum(0))
+    return result
 
 
 def _sclera(normal: Array, along: Array) -> Array:

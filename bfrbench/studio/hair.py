@@ -1,4 +1,4 @@
-"""The shape of hair: a shell over the skull that ends at a hairline, hangs where it is long, and curls where it curls."""
+"""The shape of hair: a shell over the skull that ends at a hairline, hangs where it is long, curls where it curls."""
 
 from __future__ import annotations
 
@@ -67,8 +67,7 @@ def patch(face: Face, theta: Array) -> Patch | None:
         return None
     top = 1.78 * face.person.skull.crown - 1e-4
     low = min(hair.length, -1.4) - 0.15
-    rows = np.linspace(0, 1, 76)
-    rows = np.interp(rows, [0, 1], [0, 1]) ** 1.35
+    rows = np.linspace(0, 1, 64) ** 1.35
     a, y = np.meshgrid(theta, top + (low - top) * rows)
     inside = cover(hair, a, y)
     thick = _thickness(face, a, y) * (0.12 + 0.88 * step(inside, -0.02, 0.4))
@@ -100,4 +99,5 @@ def _sweep(hair: Hair, theta: Array, y: Array) -> Array:
     """How far strands have moved around the head at each height: away from the parting, or in waves."""
     aside = np.clip(wrap(theta - hair.part) * 2, -1, 1) * 0.05 * step(y, 0.4, 1.5)
     swing = noise.read(noise.tile("swing", 3, 3), hair.offset[0] + theta * 0.2, hair.offset[1] + y * 0.2)
-    return aside + (0.002 + 0.010 * hair.wave + 0.022 * hair.curl) * swing
+    result: Array = aside + (0.002 + 0.010 * hair.wave + 0.022 * hair.curl) * swing
+    return result

@@ -37,7 +37,7 @@ def sixty_eight(face: Face) -> Array:
 
 
 def _jaw(face: Face) -> Array:
-    """From beside the eye down to the angle of the jaw and along its edge to the chin, evenly, and up the other side."""
+    """From beside the eye down to the angle of the jaw, along its edge to the chin, evenly, and up the other side."""
     down, along = np.linspace(0.03, face.person.skull.jaw_angle + 0.12, 12), np.linspace(1.5, 0.0, 40)
     turn = np.concatenate([np.full(11, 1.5), along])
     edge = jaw_line(face, along) + 0.09
@@ -81,7 +81,7 @@ def _eyes(face: Face) -> Array:
 
 def _mouth(face: Face) -> Array:
     u = np.array([-1, -0.62, -0.2, 0, 0.2, 0.62, 1])
-    top, upper, lower, bottom = face.mouth_lines(u)
+    top, _upper, _lower, bottom = face.mouth_lines(u)
     x = u * face.mouth_half
     inner = [-0.85, -0.35, 0, 0.35, 0.85]
     _, inner_up, inner_low, _ = face.mouth_lines(np.array(inner))

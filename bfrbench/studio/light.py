@@ -74,7 +74,8 @@ def shade(part: Part, pixels: Pixels, seen: Array, light: Light) -> Array:
         diffuse = np.maximum((facing + wrap) / (1 + wrap), 0)
         passed = np.minimum(key + wrap * key * (1 - key) * 2, 1)
         out[channel] = pixels.albedo[channel] * (ambient[channel] + colour[channel] * diffuse * passed)
-    half = (towards + np.array([0, 0, 1], _F)) / np.linalg.norm(towards + np.array([0, 0, 1]))
+    half = towards + np.array([0, 0, 1], _F)
+    half = (half / np.linalg.norm(half)).astype(_F)
     shine = np.maximum(half @ normal + 0.5 * pixels.bump, 0)
     shine = shine * shine
     tight = {Part.HAIR: 3, Part.GLASSES: 4}.get(part, 3)
@@ -83,6 +84,7 @@ def shade(part: Part, pixels: Pixels, seen: Array, light: Light) -> Array:
     rim = 1 - np.clip(normal[2], 0, 1)
     rim = rim * rim * rim
     strength = {Part.HAIR: 0.10, Part.GLASSES: 0.5}.get(part, 0.13)
-    edge = step(towards[0] * normal[0] + 0 * rim, _F(-0.2), _F(-0.9)) * rim * _F(light.rim)
+    edge = step(towards[0] * normal[0], -0.2, -0.9) * rim * _F(light.rim)
     out += pixels.gloss * (shine * key * strength * (0.4 + rim) * colour + 0.03 * rim * sky)
-    return out + edge * 0.5 * np.maximum(pixels.albedo, 0.05)
+    out += edge * 0.5 * np.maximum(pixels.albedo, 0.05)
+    return out

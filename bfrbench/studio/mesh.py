@@ -63,7 +63,8 @@ def normals(points: Array, closed: bool) -> Array:
     down = np.gradient(points, axis=0)
     out = np.cross(down, across)
     length = np.sqrt((out * out).sum(-1, keepdims=True))
-    return out / np.maximum(length, 1e-9)
+    result: Array = out / np.maximum(length, 1e-9)
+    return result
 
 
 def triangles(rows: int, columns: int, closed: bool) -> Array:

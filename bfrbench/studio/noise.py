@@ -32,14 +32,14 @@ def tile(name: str, blurs: int = 1, octaves: int = 1) -> Array:
 
 
 def read(noise: Array, u: Array, v: Array) -> Array:
-    """The tile at (u, v), which may lie anywhere: it repeats."""
+    """The tile at (u, v), which may lie anywhere within a hundred tiles: it repeats."""
     import cv2
 
     count = u.size
     rows = -(-count // _ROW)
     maps = np.zeros((2, rows * _ROW), np.float32)
     for target, coordinate in zip(maps, (u, v), strict=True):
-        target[:count] = (coordinate.ravel() % 1.0) * SIDE
+        np.multiply(coordinate.ravel(), SIDE, out=target[:count], casting="same_kind")
     x, y = maps.reshape(2, rows, _ROW)
     return cv2.remap(noise, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[:count].reshape(u.shape)
 

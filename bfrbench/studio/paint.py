@@ -35,7 +35,7 @@ def linear(colour: Rgb) -> Array:
 
 @dataclass(slots=True)
 class Pixels:
-    """Visible pixels of one part: where they are on it, and what the painters made of them. All float32, last axis N."""
+    """Visible pixels of one part: where they are on it, what painters made of them. All float32, last axis N."""
 
     x: Array
     """Head frame."""
@@ -61,7 +61,7 @@ class Pixels:
         self.bump = np.zeros(count, np.float32)
         self.label = np.zeros(count, np.uint8)
 
-    def mix(self, at: Array, colour: Array, share: Array) -> None:
+    def mix(self, at: Array | slice, colour: Array, share: Array) -> None:
         """Paint over the pixels `at` with that much of the colour."""
         self.albedo[:, at] += (colour - self.albedo[:, at]) * share
 

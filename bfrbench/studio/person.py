@@ -1,4 +1,7 @@
-"""Who is in the picture: everything that stays the same from shot to shot. Lengths are in eye distances of an average face."""
+"""Who is in the picture: everything that stays the same from shot to shot.
+
+Lengths are in eye distances of an average face.
+"""
 
 from __future__ import annotations
 

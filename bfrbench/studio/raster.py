@@ -48,7 +48,7 @@ class _Candidates:
     """First pixel, T×2."""
     extent: Array
     weights: Array
-    """T×6: of second and third corner at the first pixel, their slopes to the right and down."""
+    """6×T: of second and third corner at the first pixel, their slopes to the right and down."""
     cover: Array
     """T×3."""
 
@@ -88,7 +88,7 @@ def _candidates(mesh: Mesh, screen: Array, depth: Array, size: int) -> _Candidat
     slopes = np.stack([ac[:, 1], -ac[:, 0], -ab[:, 1], ab[:, 0]]) * inverse
     second = slopes[0] * offset[:, 0] + slopes[1] * offset[:, 1]
     third = slopes[2] * offset[:, 0] + slopes[3] * offset[:, 1]
-    weights = np.stack([second, third, *slopes], -1).astype(_F)
+    weights = np.stack([second, third, *slopes]).astype(_F)
     cover = np.stack([mesh.cover[i], mesh.cover[j], mesh.cover[k]], -1).astype(_F)
     return _Candidates(chosen.astype(np.int32), low, extent[chosen], weights, cover)
 
@@ -98,13 +98,12 @@ def _paint(candidates: _Candidates, block: slice, size: int, face: Array, weight
     low, extent = candidates.low[block], candidates.extent[block]
     counts = extent[:, 0] * extent[:, 1]
     owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    place = np.arange(owner.size, dtype=np.int32) - (np.cumsum(counts) - counts).astype(np.int32)[owner]
-    wide = extent[owner, 0]
-    dy = place // wide
-    dx = place - dy * wide
-    at = candidates.weights[block][owner]
-    second = at[:, 0] + at[:, 2] * dx + at[:, 3] * dy
-    third = at[:, 1] + at[:, 4] * dx + at[:, 5] * dy
+    place = np.arange(owner.size, dtype=np.int32) - np.repeat((np.cumsum(counts) - counts).astype(np.int32), counts)
+    dy = ((place + _F(0.5)) * np.repeat(1 / extent[:, 0].astype(_F), counts)).astype(np.int32)
+    dx = place - dy * np.repeat(extent[:, 0], counts)
+    at = [np.repeat(column, counts) for column in candidates.weights[:, block]]
+    second = at[0] + at[2] * dx + at[3] * dy
+    third = at[1] + at[4] * dx + at[5] * dy
     inside = (second >= _EDGE) & (third >= _EDGE) & (second + third <= 1 - _EDGE)
     cover = candidates.cover[block]
     if (cover <= 0).any():

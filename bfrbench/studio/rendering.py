@@ -15,10 +15,10 @@ from bfrbench.studio.camera import Camera, aim
 from bfrbench.studio.curves import Array
 from bfrbench.studio.draws import Dice
 from bfrbench.studio.face import Face
-from bfrbench.studio.mesh import Mesh, Part, merge
+from bfrbench.studio.mesh import Part, merge
 from bfrbench.studio.paint import Pixels, linear
 from bfrbench.studio.person import person
-from bfrbench.studio.raster import Visible, look
+from bfrbench.studio.raster import look
 from bfrbench.studio.shoot import MAX_PITCH, MAX_YAW, Light, Setting, setting
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Shot:
     pose: Pose
     expression: str
     points: Points
-    """Five points: the eyes, the nose tip, the mouth corners, left of the image first. Pixel centres are at integers."""
+    """Eyes, nose tip, mouth corners, left of the image first; pixel centres are at integers."""
     landmarks: Points
     """68 points."""
     parsing: npt.NDArray[np.uint8]
@@ -109,26 +109,27 @@ def _draw(face: Face, chosen: Setting, camera: Camera, size: int) -> tuple[Array
     for part in Part:
         own = np.flatnonzero(mesh.parts[seen.face] == part)
         if own.size:
-            pixels = _pixels(at[:, own], camera, seen, own, size)
+            pixels = _pixels(at[:, own], camera)
             _paint(part, face, pixels, light.direction(chosen.light) @ camera.head)
             picture[seen.pixel[own]] = light.shade(part, pixels, at[9:11, own], chosen.light).T
             parsing[seen.pixel[own]] = pixels.label
     return picture.reshape(size, size, 3), parsing.reshape(size, size)
 
 
-def _pixels(values: Array, camera: Camera, seen: Visible, own: Array, size: int) -> Pixels:
+def _pixels(values: Array, camera: Camera) -> Pixels:
     normal = values[0:3]
-    normal = normal / np.sqrt(_dot(normal, normal) + _F(1e-12))
+    normal /= np.sqrt(_dot(normal, normal) + _F(1e-12))
     eye = camera.lens().astype(_F)
     ray = values[3:6] - eye[:, None]
-    ray = ray / np.sqrt(_dot(ray, ray))
+    ray /= np.sqrt(_dot(ray, ray))
     facing = _dot(camera.head.astype(_F) @ ray, normal)
-    normal = normal * np.where(facing > 0, _F(-1), _F(1))
+    normal *= np.where(facing > 0, _F(-1), _F(1))
     return Pixels(values[3], values[4], values[5], normal, values[6:9], ray)
 
 
 def _dot(a: Array, b: Array) -> Array:
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    product: Array = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return product
 
 
 def _paint(part: Part, face: Face, pixels: Pixels, towards: Array) -> None:
@@ -163,7 +164,8 @@ def _develop(picture: Array, key: int, gain: float, size: int) -> U8Image:
     steps = (np.arange(size, dtype=_F) + 0.5) / noise.SIDE
     u, v = np.meshgrid(steps + _F(dice.between(0, 1)), steps + _F(dice.between(0, 1)))
     grain = noise.read(noise.tile("grain", 0), u, v)
-    return np.clip(tone * 255 + 0.9 * grain[..., None] + 0.5, 0, 255).astype(np.uint8)
+    finished: U8Image = np.clip(tone * 255 + 0.9 * grain[..., None] + 0.5, 0, 255).astype(np.uint8)
+    return finished
 
 
 def _shrink(parsing: Array, size: int) -> npt.NDArray[np.uint8]:

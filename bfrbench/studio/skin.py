@@ -115,8 +115,9 @@ def beard_region(face: Face, x: Array, y: Array) -> Array:
     if style == "goatee":
         ring = ridge(side - face.mouth_half - 0.02, 0.06) * step(y, base - 0.05, base - 0.25)
         ring = ring * step(y, face.chin_y + 0.25, face.chin_y + 0.5)
-        return np.minimum(moustache * 1.3 + chin * 1.5 + ring, 1) * off_lips * low
-    full = np.maximum(cheeks, np.minimum(moustache * 1.4, 1))
+        result: Array = np.minimum(moustache * 1.3 + chin * 1.5 + ring, 1) * off_lips * low
+        return result
+    full = np.maximum(cheeks, np.minimum(moustache * 1.4, 1)) * step(y, face.chin_y - 0.35, face.chin_y - 0.1)
     bare = bump(side, y, (0, bottom.min() - 0.05), (0.09, 0.04))
     return full * off_lips * low * (1 - 0.6 * bare)
 

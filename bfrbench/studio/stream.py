@@ -34,12 +34,12 @@ def features() -> datasets.Features:
             "id": datasets.Value("string"),
             "image": datasets.Image(),
             "identity": datasets.Value("string"),
-            **{name: number for name in ("yaw", "pitch", "roll")},
+            **dict.fromkeys(("yaw", "pitch", "roll"), number),
             "expression": datasets.Value("string"),
             "points": datasets.Array2D((5, 2), "float32"),
             "landmarks": datasets.Array2D((68, 2), "float32"),
             "parsing": datasets.Image(),
-            "light": {name: number for name in LIGHT},
+            "light": dict.fromkeys(LIGHT, number),
         }
     )
 
