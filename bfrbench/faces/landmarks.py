@@ -70,7 +70,7 @@ class AWing(_Windowed):
     """facexlib's four-stage FAN, 98 points of WFLW.
 
     It sees the whole aligned image, as the published landmark distances do. Points are read off the heat maps
-    here: a quarter pixel towards the higher neighbour, each point by its own neighbours also at the border.
+    here: a quarter pixel towards the higher neighbour, and none where the border leaves only one.
     """
 
     count, side = 98, 256
@@ -104,7 +104,7 @@ def peaks(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     best = flat.reshape(count * points, -1).argmax(axis=1)
     y, x = best // width, best % width
     row = np.arange(count * points)
-    edged = np.pad(flat, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    edged = np.pad(flat, ((0, 0), (1, 1), (1, 1)), mode="reflect")
     dx = np.sign(edged[row, y + 1, x + 2] - edged[row, y + 1, x])
     dy = np.sign(edged[row, y + 2, x + 1] - edged[row, y, x + 1])
     at = np.stack([(x + 0.25 * dx + 0.5) / width, (y + 0.25 * dy + 0.5) / height], axis=1)

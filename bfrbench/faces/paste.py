@@ -57,7 +57,8 @@ def match_colours(restored: U8Image, crop: U8Image, how: ColourMatch, mask: Mask
     else:
         sigma = restored.shape[0] / 16
         new += cv2.GaussianBlur(old, (0, 0), sigma) - cv2.GaussianBlur(new, (0, 0), sigma)
-    return np.clip(np.floor(new + 0.5), 0, 255).astype(np.uint8)
+    matched: U8Image = np.clip(np.floor(new + 0.5), 0, 255).astype(np.uint8)
+    return matched
 
 
 def paste(canvas: U8Image, face: U8Image, matrix: Matrix, mask: Mask) -> None:

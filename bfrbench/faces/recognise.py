@@ -73,7 +73,7 @@ class InsightFace(ArcFaceCrop):
         """Whether the file really takes a batch: what it declares is not always so."""
         if isinstance(self._model.input_shape[0], int):
             return False
-        noise = np.random.default_rng(0).integers(0, 256, (2, CROP, CROP, 3), np.uint8)
+        noise = list(np.random.default_rng(0).integers(0, 256, (2, CROP, CROP, 3), np.uint8))
         together, apart = self._run(noise), np.concatenate([self._run(noise[:1]), self._run(noise[1:])])
         return together.shape == apart.shape and bool(np.allclose(together, apart, rtol=1e-3, atol=1e-3))
 
@@ -90,7 +90,7 @@ class IrSe50(ArcFaceCrop):
     def _raw(self, crops: Sequence[U8Image]) -> Feature:
         import torch
 
-        pixels = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).float()
+        pixels = torch.from_numpy(np.stack(crops)).to(self.device).permute(0, 3, 1, 2).contiguous().float()
         with torch.inference_mode():
             embedding: Feature = self._network(pixels.sub(127.5).div(127.5)).float().cpu().numpy()
         return embedding

@@ -140,6 +140,7 @@ def _anchors(height: int, width: int, sides_of_strides: tuple[tuple[int, int], .
         y = (torch.arange(-(-height // stride), dtype=torch.float64) + 0.5) * stride / height
         x = (torch.arange(-(-width // stride), dtype=torch.float64) + 0.5) * stride / width
         side = torch.tensor(sides, dtype=torch.float64)
-        grid = torch.broadcast_tensors(x[None, :, None], y[:, None, None], side / width, side / height)
-        rows.append(torch.stack(grid, dim=-1).reshape(-1, 4))
+        cells = (len(y), len(x), len(side))
+        parts = (x[None, :, None], y[:, None, None], side / width, side / height)
+        rows.append(torch.stack([part.expand(cells) for part in parts], dim=-1).reshape(-1, 4))
     return torch.cat(rows).float()

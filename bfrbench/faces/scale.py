@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def fit(image: U8Image, max_side: int) -> Scaled:
 
     shrink = max_side / max(height, width)
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    small: Any = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return Scaled(small, np.array([width / size[0], height / size[1]]))
 
 

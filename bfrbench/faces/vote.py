@@ -46,4 +46,5 @@ def _overlap(box: npt.NDArray[Any], boxes: npt.NDArray[Any]) -> npt.NDArray[Any]
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=1)
     area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return shared / np.maximum(area + (box[2:] - box[:2]).prod() - shared, 1e-9)
+    share: npt.NDArray[Any] = shared / np.maximum(area + (box[2:] - box[:2]).prod() - shared, 1e-9)
+    return share

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from bfrbench.errors import InputError
 
@@ -67,7 +67,7 @@ def decode(data: bytes, name: str) -> Picture:
         raise
     except Image.DecompressionBombError as error:
         _too_large(name, f"more than {MAX_PIXELS:,}", error)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise InputError(f"{name} is not an image", f"bfrbench reads {', '.join(FORMATS)}") from error
     except MemoryError as error:
         raise InputError(f"{name} does not fit into memory", "read fewer or smaller images at once") from error
