@@ -42,8 +42,10 @@ def bfrbench_restorers() -> list[RestorerSpec]:
         )
         for size in (256, 512, 1024, 2048)
     ]
+    small = [_spec(f"gpen-{size}", "Restoration", f"GPEN at {size} px, trained here.", size=size) for size in (64, 128)]
     return [
         *faces,
+        *small,
         _spec("gpen", "Restoration", "A GPEN of any size or variant, read off its file."),
         _spec("gpen-sr", "SuperResolution", "A GPEN whose output is larger than its input, repeatable by seed."),
         _spec(
