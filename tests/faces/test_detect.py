@@ -157,7 +157,7 @@ def test_the_two_retinaface_networks_take_their_weights_strictly(tmp_path: Path)
     noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
     _, scores, _ = detector.candidates([fit(noise, 640)])[0]
     theirs = network.detect_faces(np.ascontiguousarray(noise[..., ::-1]), 0.5, nms_threshold=1.0)
-    np.testing.assert_allclose(np.sort(scores), np.sort(theirs[:, 4]), atol=1e-5)
+    np.testing.assert_allclose(np.sort(scores), np.sort(theirs[:, 4]), atol=1e-3)
     with pytest.raises(WeightsError, match="is not a RetinaFace"):
         RetinaFace("retinaface-mobile0.25", tmp_path / "r50.pth")
 
