@@ -1,0 +1,286 @@
+"""All metrics in one pass, beside the bare time of their networks and beside what a user runs today.
+
+    python benchmarks/metrics.py [--images 200] [--only passes|frechet|memory]
+
+Faces come from the research data (`BFRBENCH_SHARED_DATA`). AlexNet and Inception get seeded random numbers where
+their published files are not in the store: time does not depend on what they hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+import types
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_tests = types.ModuleType("tests")  # pyiqa installs a package of that name, which would be found instead of ours
+_tests.__path__ = [str(Path(__file__).resolve().parents[1] / "tests")]
+sys.modules["tests"] = _tests
+warnings.filterwarnings("ignore")
+
+METRICS = ("psnr", "ssim", "lpips-alex", "niqe", "fid-gt", "ids")
+ENGINE, DETECTOR = "mobilefacenet-arcface", "yunet"
+BATCH = 8
+
+
+def timed(what: Callable[[], Any]) -> tuple[float, Any]:
+    started = time.perf_counter()
+    answer = what()
+    return time.perf_counter() - started, answer
+
+
+def best(what: Callable[[], Any], repeats: int) -> float:
+    return min(timed(what)[0] for _ in range(repeats))
+
+
+def protocol() -> Any:
+    """bfrbench-v1's choices for the six metrics, with the recogniser and detector that are here."""
+    import tomllib
+    from importlib.resources import files
+
+    from bfrbench.metrics.protocol import parse_protocol
+
+    data = tomllib.loads((files("bfrbench.metrics") / "protocols" / "bfrbench-v1.toml").read_text("utf-8"))
+    data["metrics"] = {name: data["metrics"][name] for name in METRICS}
+    data["metrics"]["fid-gt"]["choices"]["reference"]["take"] = "own"
+    data["metrics"]["ids"]["choices"]["engine"]["take"] = ENGINE
+    data["metrics"]["ids"]["choices"]["detector"]["take"] = DETECTOR
+    return parse_protocol(data, where="benchmark")
+
+
+def make_store(home: Path) -> Any:
+    from bfrbench.weights import WeightStore
+    from tests.shared_weights import shared_store
+    from tests.weights.seeded import seeded_store
+
+    seeded = seeded_store(home, "alexnet", "inception-fid")
+    real = shared_store(ENGINE, DETECTOR, "niqe-npz", "niqe-mat", home=home)
+    return WeightStore(home, offline=True, cards={**real.cards, **seeded.cards})
+
+
+def write_faces(folder: Path, count: int) -> tuple[Path, Path]:
+    """`count` sharp faces and spoilt copies of them, 512 px PNG; mirrored where there are not enough."""
+    from PIL import Image, ImageOps
+
+    from tests.shared_data import shared
+
+    found = sorted(shared("faces_hq").glob("*.jpg"))
+    restored, gt = folder / "restored", folder / "gt"
+    for place in (restored, gt):
+        place.mkdir()
+    for index in range(count):
+        face = Image.open(found[index % len(found)]).convert("RGB").resize((512, 512))
+        face = ImageOps.mirror(face) if index >= len(found) else face
+        face.save(gt / f"{index:05}.png", compress_level=1)
+        face.resize((160, 160)).resize((512, 512)).save(restored / f"{index:05}.png", compress_level=1)
+    return restored, gt
+
+
+def ours(restored: Path, gt: Path, store: Any, scorer: Any) -> Any:
+    from bfrbench.metrics.folders import pair_folders
+    from bfrbench.metrics.kind import Context
+    from bfrbench.metrics.scoring import Folding
+
+    folding = Folding(scorer.metrics)
+    for batch in pair_folders(restored, {"gt": gt}).batches(BATCH):
+        folding.add(scorer.rows(batch))
+    return {one.name: folding.value(one, Context()) for one in scorer.metrics if one.name != "fid-gt"}
+
+
+def bare_networks(batches: list[Any], store: Any) -> Callable[[], None]:
+    """Only the networks, on pictures that are decoded, resized and cut out already."""
+    import torch
+
+    from bfrbench.faces.align import ARCFACE_112, similarity, warp
+    from bfrbench.faces.detect import load_detector, main_face
+    from bfrbench.faces.recognise import load_recogniser
+    from bfrbench.metrics.identity import images
+    from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
+    from bfrbench.weights.handing import lpips_network
+
+    lpips, detector, engine = (
+        lpips_network("alex", store),
+        load_detector(DETECTOR, store),
+        load_recogniser(ENGINE, store),
+    )
+    inception = InceptionNetwork(
+        InceptionChoices(resize="tensorflow-1", scale="128", precision="float32"), store, "cpu"
+    )
+    prepared = []
+    for batch in batches:
+        truth = images(batch.gt)
+        crops = []
+        for side in (images(batch.restored), truth):
+            for picture, known in zip(side, truth, strict=True):
+                face = main_face(detector(known), (512, 512))
+                crops.append(warp(picture, similarity(face.points, ARCFACE_112), (112, 112)))
+        small = torch.nn.functional.interpolate(batch.restored, (299, 299))
+        prepared.append((batch.restored * 2 - 1, batch.gt * 2 - 1, small, truth, crops))
+
+    def run() -> None:
+        with torch.inference_mode():
+            for a, b, small, truth, crops in prepared:
+                lpips(a, b)
+                inception(small)
+                detector.batch(truth)
+                engine.embed(crops)
+
+    return run
+
+
+def as_users_do(restored: Path, gt: Path, store: Any) -> Callable[[], None]:
+    """pyiqa and lpips per metric and image, pytorch-fid over the folder, insightface per image; files read anew."""
+    import cv2
+    import pyiqa
+    import torch
+    from insightface.model_zoo import get_model
+    from insightface.utils.face_align import norm_crop
+    from pytorch_fid import fid_score, inception
+
+    from bfrbench.weights.handing import pyiqa_network
+
+    metrics = {name: pyiqa.create_metric(name, device="cpu") for name in ("psnr", "ssim")}
+    metrics["niqe"] = pyiqa_network("niqe", store)
+    metrics["lpips"] = _lpips_of_files(store)
+    tensors = torch.load(store.path("inception-fid"), weights_only=True)
+    inception.load_state_dict_from_url = lambda *_, **__: tensors
+    network = inception.InceptionV3([3]).eval()
+    recogniser = get_model(str(store.path(ENGINE)), providers=["CPUExecutionProvider"])
+    detector = cv2.FaceDetectorYN.create(str(store.path(DETECTOR)), "", (512, 512))
+    files = sorted(restored.glob("*.png"))
+
+    def run() -> None:
+        for name, metric in metrics.items():
+            for file in files:
+                metric(str(file)) if name == "niqe" else metric(str(file), str(gt / file.name))
+        fid_score.get_activations([str(file) for file in files], network, BATCH, 2048, "cpu", 0)
+        for file in files:
+            truth = cv2.imread(str(gt / file.name))
+            face = detector.detect(truth)[1][0]
+            points = face[4:14].reshape(5, 2)
+            for image in (cv2.imread(str(file)), truth):
+                recogniser.get_feat(norm_crop(image, points, 112))
+
+    return run
+
+
+def _lpips_of_files(store: Any) -> Any:
+    """The lpips package on two files, as its README has it; pyiqa's copy would download its own trunk."""
+    import torch
+    from pyiqa.utils.img_util import imread2tensor
+
+    from bfrbench.weights.handing import lpips_network
+
+    network = lpips_network("alex", store)
+
+    def run(first: str, second: str) -> Any:
+        with torch.inference_mode():
+            return network(*(imread2tensor(path, rgb=True).unsqueeze(0) * 2 - 1 for path in (first, second)))
+
+    return run
+
+
+def passes(count: int, repeats: int) -> None:
+    import torch
+
+    from bfrbench.metrics import Scorer
+    from bfrbench.metrics.folders import pair_folders
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = make_store(Path(folder) / "home")
+        restored, gt = write_faces(Path(folder), count)
+        scorer = Scorer(protocol(), store=store)
+        bare = bare_networks(list(pair_folders(restored, {"gt": gt}).batches(BATCH)), store)
+        users = as_users_do(restored, gt, store)
+        ours(restored, gt, store, scorer)
+        one_pass = best(lambda: ours(restored, gt, store, scorer), repeats)
+        networks, today = best(bare, repeats), best(users, repeats)
+    print(
+        f"{count} faces of 512 px, PSNR, SSIM, LPIPS-alex, NIQE, Inception features, identity; "
+        f"{torch.get_num_threads()} threads, batch {BATCH}, best of {repeats}"
+    )
+    print("| what | seconds | ms an image | ratio to ours |\n|---|---|---|---|")
+    for what, seconds in (("ours, one pass", one_pass), ("its networks alone", networks), ("as users do it", today)):
+        print(f"| {what} | {seconds:.1f} | {1000 * seconds / count:.0f} | {seconds / one_pass:.2f} |")
+    print(
+        f"ours is {one_pass / networks:.2f} times its networks, and {today / one_pass:.2f} times as fast as users' way"
+    )
+
+
+def frechet_distance() -> None:
+    import scipy.linalg
+
+    from bfrbench.metrics.frechet import frechet, of_features
+
+    stream, dimensions = np.random.default_rng(0), 2048
+    spectrum = np.arange(1, dimensions + 1) ** -0.4
+    turn = np.linalg.qr(stream.standard_normal((dimensions, dimensions)))[0]
+
+    def features(count: int) -> Any:
+        return ((stream.standard_normal((count, dimensions)) * spectrum) @ turn.T).astype(np.float32)
+
+    reference = of_features(features(6000))
+    cached = timed(lambda: reference.root)[0]
+    print(f"Fréchet distance at {dimensions} dimensions; the reference's root, once: {cached:.1f} s")
+    print("| N | ours, s | scipy sqrtm, s | ratio | relative difference |\n|---|---|---|---|---|")
+    for count in (180, 1711, 3000):
+        own = features(count)
+        seconds, distance = timed(lambda own=own: frechet(of_features(own), reference))
+
+        def sqrtm(own: Any = own) -> float:
+            covariance = np.cov(own, rowvar=False)
+            root = scipy.linalg.sqrtm(covariance @ reference.covariance).real
+            apart = own.mean(0, dtype=float) - reference.mean
+            return float(apart @ apart + np.trace(covariance) + reference.trace - 2 * np.trace(root))
+
+        theirs, expected = timed(sqrtm)
+        off = abs(distance - expected) / expected
+        print(f"| {count} | {seconds:.2f} | {theirs:.2f} | {theirs / seconds:.1f} | {off:.1e} |")
+
+
+def memory() -> None:
+    import psutil
+
+    from bfrbench.contracts import Row
+    from bfrbench.metrics import load_protocol
+    from bfrbench.metrics.scoring import Folding
+
+    part = load_protocol("difface").only(["fid-gt"])
+    folding, stream, process = Folding(part.metrics), np.random.default_rng(0), psutil.Process()
+    start = process.memory_info().rss
+    print("| feature rows | MiB above the start |\n|---|---|")
+    for done in range(1, 10_001):
+        row = Row(str(done), feature=stream.standard_normal((2, 2048), np.float32))
+        folding.add({"fid-gt": [row]})
+        if done in (500, 2000, 4000, 10_000):
+            print(f"| {done:,} | {(process.memory_info().rss - start) / 2**20:.0f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--only", choices=("passes", "frechet", "memory"))
+    arguments = parser.parse_args()
+    os.environ.setdefault("BFRBENCH_OFFLINE", "1")
+    jobs = {
+        "passes": lambda: passes(arguments.images, arguments.repeats),
+        "frechet": frechet_distance,
+        "memory": memory,
+    }
+    for name, job in jobs.items():
+        if arguments.only in (None, name):
+            job()
+            print()
+
+
+if __name__ == "__main__":
+    main()
