@@ -24,6 +24,8 @@ COMMANDS = {
     "restore": ("restore:restore", "Restore the faces of photographs."),
     "run": ("run:run", "Run a restorer on a board, and write its scorecard."),
     "boards": ("boards:app", "List, show, check and start boards."),
+    "leaderboard": ("leaderboard:app", "Build leaderboards from scorecards."),
+    "submit": ("submit:submit", "Check a scorecard and put it in place for a leaderboard."),
     "gate": ("gate:gate", "Compare a candidate with a baseline: worse than allowed, or not?"),
     "scorecard": ("scorecard:app", "Show, validate and compare scorecards."),
     "convert": ("convert:app", "Turn checkpoints into safetensors with a card, and back."),

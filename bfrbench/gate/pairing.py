@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,18 +54,18 @@ class Numbers:
 
 def numbers_of(pairs: Pairs, metric: ProtocolMetric) -> Numbers:
     """What is averaged, by image: NaN for an image left out, infinite for one that equals its truth."""
-    ours = _numbers(rows_of(pairs.candidate, metric.rows), metric)
-    theirs = _numbers(rows_of(pairs.baseline, metric.rows), metric)
+    ours, theirs = (numbers_of_side(side, metric) for side in (pairs.candidate, pairs.baseline))
     lost = (np.isnan(ours) & ~np.isnan(theirs)) | (np.isinf(theirs) & ~np.isinf(ours))
     finite = np.isfinite(ours) & np.isfinite(theirs)
     return Numbers(np.where(finite, ours, np.nan), np.where(finite, theirs, np.nan), lost)
 
 
-def _numbers(rows: Iterable[Row], metric: ProtocolMetric) -> Floats:
+def numbers_of_side(rows: pa.Table, metric: ProtocolMetric) -> Floats:
+    """What a mean is taken of, in the order of the rows: NaN for what it leaves out, infinite for an identical pair."""
     finaliser, failure = metric.kind.finaliser, metric.kind.failure
     assert isinstance(finaliser, Mean)
     costs = math.nan if failure == "leave-out" else float(failure)
-    return np.array([_number(row, finaliser, costs) for row in rows])
+    return np.array([_number(row, finaliser, costs) for row in rows_of(rows, metric.rows)])
 
 
 def _number(row: Row, finaliser: Mean, costs: float) -> float:

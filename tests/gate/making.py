@@ -36,7 +36,7 @@ def board_with(*rules: dict[str, object], **changes: object) -> Board:
     return Board.model_validate({**facts, **changes})
 
 
-def side(board: Board, values: Values, *, people: int | None = None, ref: str = "a", **changes: object) -> Side:
+def side(board: Board, values: Values, /, *, people: int | None = None, ref: str = "a", **changes: object) -> Side:
     """A side whose metrics have these numbers; None is an image that could not be measured."""
     count = len(next(iter(values.values())))
     images = [

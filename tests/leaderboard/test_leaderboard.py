@@ -1,0 +1,180 @@
+"""Leaderboards: the same bytes from the same scorecards, ranks that the data bear, and nothing unsound let in."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from bfrbench.bench import scorecard, sealed
+from bfrbench.cli import main
+from bfrbench.errors import InputError, UnknownName
+from bfrbench.leaderboard import build
+from bfrbench.leaderboard.published import published, reported
+from bfrbench.leaderboard.submitting import submit
+from tests.leaderboard.making import COUNT, folder_with, made, place
+
+
+def good_board(root: Path) -> Path:
+    return folder_with(
+        root,
+        made("clearly-best", 3.0, seed=2),
+        made("twin-a", 0.0, seed=3),
+        made("twin-b", 0.01, seed=4, facts={"trained_on": ("numbers",), "licence": "CC-BY-NC-4.0"}),
+        made("oracle", 20.0, facts={"sees_ground_truth": True, "ranked": False}),
+        made("input", -9.0, facts={"ranked": False}),
+        made("half", 9.0, status="partial", total=2 * COUNT),
+    )
+
+
+def test_ranks_say_no_more_than_the_data(tmp_path: Path) -> None:
+    table = build(good_board(tmp_path)).table
+    ranks = {line.restorer: (line.rank, line.best, line.worst) for line in table.lines}
+    assert ranks["clearly-best"] == (1, 1, 1)
+    assert {ranks["twin-a"][1:], ranks["twin-b"][1:]} == {(2, 3)}, "two equals share their ranks"
+    assert ranks["oracle"] == ranks["input"] == ranks["half"] == (None, None, None)
+    assert [line.restorer for line in table.lines][3:] == ["oracle", "half", "input"]
+
+
+def test_what_is_shown_and_not_ranked_says_why(tmp_path: Path) -> None:
+    lines = {line.restorer: line for line in build(good_board(tmp_path)).table.lines}
+    assert lines["oracle"].note == "sees the ground truth"
+    assert lines["half"].note.startswith("partial run, 60 of 120")
+    assert lines["twin-b"].flags == ("trained on the test set",)
+    assert lines["clearly-best"].numbers["psnr"].place == 1
+    assert lines["oracle"].numbers["psnr"].place is None, "the truth does not compete"
+
+
+def test_the_same_scorecards_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = build(good_board(tmp_path / "a")), build(good_board(tmp_path / "b"))
+    assert list(first.files.values()) == list(second.files.values())
+
+
+def test_a_stale_file_is_found_and_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = good_board(tmp_path)
+    assert main(["leaderboard", "build", str(folder), "--check"]) == 2
+    assert main(["leaderboard", "build", str(folder)]) == 0
+    assert main(["leaderboard", "build", str(folder), "--check"]) == 0
+    (folder / "leaderboard.csv").write_text("rank\n")
+    capsys.readouterr()
+    assert main(["leaderboard", "build", str(folder), "--check"]) == 2
+    assert "leaderboard.csv" in capsys.readouterr().err
+
+
+def test_every_format_says_the_same(tmp_path: Path) -> None:
+    built = build(good_board(tmp_path))
+    texts = {path.name: text for path, text in built.files.items()}
+    rows = list(csv.DictReader(texts["leaderboard.csv"].splitlines()))
+    data = json.loads(texts["leaderboard.json"])
+    assert [row["restorer"] for row in rows] == [line["restorer"] for line in data["lines"]]
+    assert float(rows[0]["psnr"]) == data["lines"][0]["numbers"]["psnr"]["value"]
+    best = f"{data['lines'][0]['numbers']['psnr']['value']:.4g}"
+    assert f"| 1 | clearly-best | **{best}** |" in texts["README.md"]
+    assert f"clearly-best & \\textbf{{{best}}}" in texts["leaderboard.tex"]
+    assert texts["leaderboard.tex"].count("\\underline") == 2, "one second place a column"
+    assert f"<strong>{best}</strong>" in texts["leaderboard.html"]
+
+
+def test_a_name_with_markup_stays_a_name(tmp_path: Path) -> None:
+    texts = build(folder_with(tmp_path, made("<b>a_1|x", facts={"id": "x"}))).files
+    page = next(text for path, text in texts.items() if path.suffix == ".html")
+    tex = next(text for path, text in texts.items() if path.suffix == ".tex")
+    readme = next(text for path, text in texts.items() if path.name == "README.md")
+    assert "&lt;b&gt;a_1|x" in page and "<b>a_1" not in page
+    assert "a\\_1" in tex
+    assert "a_1\\|x" in readme
+
+
+def test_a_tampered_scorecard_is_refused(tmp_path: Path) -> None:
+    folder = good_board(tmp_path)
+    path = folder / "scorecards" / "twin-a.json"
+    data = json.loads(path.read_text())
+    data["results"]["metrics"]["psnr"]["value"] += 1
+    path.write_text(json.dumps(data))
+    with pytest.raises(Exception, match="altered"):
+        build(folder)
+
+
+def test_a_scorecard_that_does_not_follow_from_its_rows_is_refused(tmp_path: Path) -> None:
+    folder = good_board(tmp_path)
+    one = made("twin-a", seed=3)
+    results = one.card.results
+    better = results.metrics["psnr"].model_copy(update={"value": 99.0})
+    forged = results.model_copy(update={"metrics": {**results.metrics, "psnr": better}})
+    card = one.card.model_copy(update={"results": forged, "results_digest": scorecard.digest_of(forged)})
+    scorecard.write(folder / "scorecards" / "twin-a.json", card)
+    with pytest.raises(InputError, match=r"psnr is 99\.0 in the scorecard"):
+        build(folder)
+
+
+def test_rows_that_were_altered_are_refused(tmp_path: Path) -> None:
+    folder = good_board(tmp_path)
+    path = folder / "scorecards" / "twin-a.parquet"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        build(folder)
+
+
+def test_duplicates_strangers_and_other_schemas_are_one_sentence(tmp_path: Path) -> None:
+    folder = good_board(tmp_path)
+    again = place(folder / "scorecards" / "again.json", made("twin-a", seed=3))
+    with pytest.raises(InputError, match=r"(?s)again and twin-a|twin-a and again"):
+        build(folder)
+    place(again, made("stranger", board="elsewhere"))
+    with pytest.raises(InputError, match="of board 'elsewhere'"):
+        build(folder)
+    place(again, made("stranger", board_digest="1" * 64))
+    with pytest.raises(InputError, match="other choices"):
+        build(folder)
+    again.write_text(again.read_text().replace('"schema_version": "1"', '"schema_version": "9"'))
+    with pytest.raises(InputError, match="schema version '9'"):
+        build(folder)
+
+
+def test_a_submission_lands_beside_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = good_board(tmp_path)
+    run = tmp_path / "run"
+    run.mkdir()
+    one = made("New/Model:v1", 1.0, seed=8)
+    sealed.write(run / scorecard.ROWS, [one.rows], one.rows.schema)
+    scorecard.write(run / scorecard.FILE, one.card)
+    assert main(["submit", str(run), "--into", str(tmp_path)]) == 0
+    assert (folder / "scorecards" / "new-model-v1.json").is_file()
+    assert "New/Model:v1" in [line.restorer for line in build(folder).table.lines]
+    with pytest.raises(InputError, match="same restorer"):
+        submit(run, tmp_path)
+
+
+def test_a_submission_to_an_unknown_board_or_of_a_failed_run_is_refused(tmp_path: Path) -> None:
+    good_board(tmp_path)
+    stray = place(tmp_path / "stray.json", made("a", board="elsewhere"))
+    with pytest.raises(UnknownName, match="elsewhere"):
+        submit(stray, tmp_path)
+    failed = place(tmp_path / "failed.json", made("b", status="failed"))
+    with pytest.raises(InputError, match="failed run"):
+        submit(failed, tmp_path)
+
+
+def test_a_board_that_never_ranks_has_an_order_and_no_ranks(tmp_path: Path) -> None:
+    folder = good_board(tmp_path)
+    board = folder / "board.toml"
+    board.write_text(board.read_text().replace('summary = "For tests."', 'summary = "For tests."\nranks = false'))
+    table = build(folder).table
+    assert "never ranks" in table.unranked
+    assert table.lines[0].restorer == "clearly-best" and table.lines[0].rank is None
+
+
+def test_every_published_number_has_a_source_and_most_have_a_board() -> None:
+    from bfrbench.bench.board import shipped_boards
+
+    everything = published()
+    assert len(everything) == 633
+    assert all(one.source and float(one.value) == float(one.value) for one in everything)
+    boards = {one.board for one in everything if one.board}
+    assert boards <= set(shipped_boards())
+    (gpen,) = [one for one in reported("gpen-bfr") if one.method == "GPEN"]
+    assert gpen.numbers["FID"] and gpen.source.startswith("GPEN (CVPR 2021)")
