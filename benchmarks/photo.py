@@ -22,13 +22,14 @@ import bfrbench
 from bfrbench.cli.output import print_table
 from bfrbench.faces.align import FFHQ_512, similarity, warp
 from bfrbench.faces.detect import load_detector
-from bfrbench.faces.paste import Mask, footprint, paste, soft_mask
+from bfrbench.faces.paste import footprint, paste, soft_mask
 from bfrbench.imaging.read import read_image
 from bfrbench.photo.restore import PhotoRestorer
 from bfrbench.weights import WeightStore
 
 if TYPE_CHECKING:
     from bfrbench.contracts import Points
+    from bfrbench.faces.paste import Mask
 
 DATA = Path(os.environ.get("BFRBENCH_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 FILES = {"retinaface-mobile0.25": "retinaface_mobilenet0.25.pth", "yunet": "yunet_n_640.onnx"}
