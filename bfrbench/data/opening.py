@@ -10,6 +10,7 @@ hf:owner/name[@revision][#split]
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,8 @@ from bfrbench.data.card import DataCard, Ids, cards
 from bfrbench.data.imageset import ImageSet, ImageStream, Samples
 from bfrbench.data.listing import Listed, listed, unique, walk
 from bfrbench.data.roots import partner_root, root_of
-from bfrbench.errors import InputError, NotComparable, UnknownName, UsageError
+from bfrbench.errors import BfrbenchError, InputError, NotComparable, PluginError, UnknownName, UsageError
+from bfrbench.plugins import PluginHost
 
 _HUB = "hf:"
 BESIDE = (labels.FILE, "manifest.parquet", "transforms.parquet")
@@ -29,14 +31,29 @@ BESIDE = (labels.FILE, "manifest.parquet", "transforms.parquet")
 
 @overload
 def open_dataset(
-    ref: str, *, streaming: Literal[False] = False, ids: Ids = "stem", columns: Mapping[str, str] | None = None
+    ref: str,
+    *,
+    streaming: Literal[False] = False,
+    ids: Ids = "stem",
+    columns: Mapping[str, str] | None = None,
+    host: PluginHost | None = None,
 ) -> Samples: ...
 @overload
 def open_dataset(
-    ref: str, *, streaming: Literal[True], ids: Ids = "stem", columns: Mapping[str, str] | None = None
+    ref: str,
+    *,
+    streaming: Literal[True],
+    ids: Ids = "stem",
+    columns: Mapping[str, str] | None = None,
+    host: PluginHost | None = None,
 ) -> ImageStream: ...
 def open_dataset(
-    ref: str, *, streaming: bool = False, ids: Ids = "stem", columns: Mapping[str, str] | None = None
+    ref: str,
+    *,
+    streaming: bool = False,
+    ids: Ids = "stem",
+    columns: Mapping[str, str] | None = None,
+    host: PluginHost | None = None,
 ) -> Samples | ImageStream:
     """Open a data set by reference (see this module's first lines). Images are read when they are asked for.
 
@@ -54,8 +71,7 @@ def open_dataset(
         return _carded(cards()[name], view, ref, streaming)
     path = Path(ref).expanduser()
     if not path.exists():
-        known = [n for card in cards().values() for n in (card.rendered or (card.id,))]
-        raise UnknownName("data set or path", ref, known)
+        return _plugged(ref, host or PluginHost(), streaming)
     return open_path(ref, path, None, ids, columns or {}, streaming=streaming)
 
 
@@ -87,6 +103,26 @@ def parquet_files(path: Path) -> list[Path]:
     if path.suffix == ".parquet":
         return [path]
     return [] if not path.is_dir() else [p for p in sorted(path.glob("*.parquet")) if p.name not in BESIDE]
+
+
+def _plugged(ref: str, host: PluginHost, streaming: bool) -> Samples:
+    """A plugin's set: its target, called without arguments, gives the samples."""
+    offers = host.datasets()
+    if ref not in offers:
+        known = [name for card in cards().values() for name in (card.rendered or (card.id,))]
+        raise UnknownName("data set or path", ref, [*known, *offers])
+    if streaming:
+        raise UsageError(f"{ref!r} is a plugin's set and cannot stream", "open it without streaming")
+    owned = offers[ref]
+    module, _, attribute = owned.spec.target.partition(":")
+    try:
+        samples: Samples = getattr(importlib.import_module(module), attribute)()
+    except BfrbenchError:
+        raise
+    except Exception as error:
+        problem = f"data set {ref!r} of plugin {owned.plugin!r} cannot be made ({type(error).__name__}: {error})"
+        raise PluginError(problem, f"see {owned.spec.target} in that plugin") from error
+    return samples
 
 
 def _carded(card: DataCard, view: str, ref: str, streaming: bool) -> Samples | ImageStream:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +16,10 @@ import pytest
 from bfrbench.contracts import Sample
 from bfrbench.data import open_dataset
 from bfrbench.data.roots import register
-from bfrbench.errors import BfrbenchError, InputError, UnknownName, UsageError
+from bfrbench.errors import BfrbenchError, InputError, PluginError, UnknownName, UsageError
+from bfrbench.hookspecs import hookimpl
+from bfrbench.plugins import PluginHost
+from bfrbench.specs import DatasetSpec
 from tests.data.making import folder_of, png, seen
 from tests.shared_data import shared
 
@@ -166,3 +171,24 @@ def test_a_bad_image_is_an_error_with_its_name_when_it_is_read_and_not_before(tm
     assert data["a"].image.shape == (8, 8, 3)
     with pytest.raises(BfrbenchError, match=r"b\.png"):
         data["b"]
+
+
+def test_a_plugins_set_opens_by_its_id_and_a_broken_one_names_its_plugin(places: dict[str, Path]) -> None:
+    module = ModuleType("grey_faces")
+    module.made = lambda: open_dataset(str(places["folder"]))  # type: ignore[attr-defined]
+    module.broken = lambda: 1 / 0  # type: ignore[attr-defined]
+    specs = [
+        DatasetSpec(id=f"grey-{name}", target=f"grey_faces:{name}", summary="Grey squares.", licence="CC0-1.0")
+        for name in ("made", "broken")
+    ]
+    module.bfrbench_datasets = hookimpl(lambda: specs)  # type: ignore[attr-defined]
+    sys.modules["grey_faces"] = module
+    try:
+        host = PluginHost({"grey": module}, installed=False)
+        assert seen(open_dataset("grey-made", host=host)) == EXPECTED
+        with pytest.raises(PluginError, match="'grey'"):
+            open_dataset("grey-broken", host=host)
+        with pytest.raises(UnknownName, match="grey-made"):
+            open_dataset("grey-mad", host=host)
+    finally:
+        del sys.modules["grey_faces"]
