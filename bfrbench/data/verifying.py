@@ -68,6 +68,8 @@ class Report:
 
 def verify(root: Path, card: DataCard | None = None, *, ids: Ids = "stem", size: int | None = None) -> Report:
     """Look at every image of a folder, archive or table. `size` replaces the card's (a copy at another size)."""
+    if not root.exists():
+        raise InputError(f"{root} does not exist", "give a card's id, a folder, an archive or a table")
     ids, size = card.ids if card else ids, size or (card.size if card else None)
     tables = _tables(root, card)
     manifest = _manifest(root, card)

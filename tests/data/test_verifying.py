@@ -110,6 +110,11 @@ def test_a_set_with_a_broken_image_cannot_be_recorded_as_right(root: Path) -> No
         record(verify(root))
 
 
+def test_a_place_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        verify(tmp_path / "nowhere")
+
+
 def test_an_archive_is_verified_in_place(root: Path) -> None:
     archive = Path(shutil.make_archive(str(root), "zip", root))
     assert verify(archive, small_card()).good
