@@ -51,8 +51,11 @@ class Plan:
         return Address(identity, 0, *self.grid[turn]) if self.grid else Address(identity, turn)
 
     def index(self, address: Address) -> int:
-        turn = self.grid.index((address.yaw or 0.0, address.pitch or 0.0)) if self.grid else address.shot
-        return turn * self.people + address.identity
+        """Where such a picture would be; -1 where there can be none."""
+        if not self.grid:
+            return address.shot * self.people + address.identity
+        pose = (address.yaw, address.pitch)
+        return self.grid.index(pose) * self.people + address.identity if pose in self.grid else -1
 
 
 PLANS = {
@@ -134,14 +137,13 @@ class Split(Sequence[Sample]):
             if not -len(self) <= key < len(self):
                 raise IndexError(f"{self.ref} has {len(self)} pictures, there is no number {key}")
             return key
-        found = _ID.fullmatch(key)
-        if found:
+        if found := _ID.fullmatch(key):
             identity, shot, yaw, pitch = found.groups()
             angles = (float(yaw), float(pitch)) if yaw else (None, None)
-            try:
-                return self.indices.index(self.plan.index(Address(int(identity), int(shot), *angles)))
-            except ValueError:
-                pass
+            address = Address(int(identity), int(shot), *angles)
+            index = self.plan.index(address)
+            if index in self.indices and self.plan.address(index) == address:
+                return self.indices.index(index)
         raise UnknownName(f"picture of {self.ref}", key, (), f"its ids look like {self.ids[0]!r}")
 
     def shard(self, index: int, count: int) -> Split:
