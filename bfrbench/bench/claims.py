@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from bfrbench import atomic
+from bfrbench.bench.journal import writing
 
 BEAT_SECONDS = 5.0
 DEAD_SECONDS = 60.0
@@ -42,7 +43,8 @@ class Claims:
         self._thread = threading.Thread(target=self._keep_beating, name="bfrbench-claims", daemon=True)
 
     def __enter__(self) -> Claims:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         self._thread.start()
         return self
 
@@ -58,7 +60,9 @@ class Claims:
         """Claim `name`, unless somebody who is alive holds it."""
         path = self._path(name)
         for _ in range(2):
-            if self._create(path):
+            with writing(self.folder):
+                created = self._create(path)
+            if created:
                 with self._lock:
                     self._mine.add(name)
                 return True

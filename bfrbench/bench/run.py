@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bfrbench import progress
 from bfrbench.bench import manifest as manifests
-from bfrbench.bench import scorecard
+from bfrbench.bench import scorecard, sealed
 from bfrbench.bench.claims import Claims
 from bfrbench.bench.isolation import Isolated
 from bfrbench.bench.journal import Journal, writing
@@ -187,10 +187,11 @@ def references_of(plan: Plan) -> dict[str, Reference]:
 
 
 def _finished(folder: Path) -> Scorecard | None:
-    """The scorecard that is there, if it is whole."""
+    """The scorecard that is there, if it and the rows beside it are whole."""
     try:
+        sealed.verify(folder / scorecard.ROWS)
         return scorecard.read(folder)
-    except BfrbenchError:
+    except (BfrbenchError, FileNotFoundError, sealed.Damaged):
         return None
 
 

@@ -179,6 +179,13 @@ def test_rows_beside_a_scorecard_are_its_own(tmp_path: Path) -> None:
     assert any("not the rows" in problem for problem in scorecard_problems(tmp_path / "a")[1])
 
 
+def test_rows_that_were_lost_are_written_again(tmp_path: Path) -> None:
+    before = run(tmp_path / "run")
+    (tmp_path / "run" / "rows.parquet").write_bytes(b"PAR1")
+    assert run(tmp_path / "run").results_digest == before.results_digest
+    assert scorecard_problems(tmp_path / "run")[1] == []
+
+
 def test_every_label_of_the_breakdowns_lands_in_its_bin(tmp_path: Path) -> None:
     card = run(tmp_path / "run")
     counts = {(cell.by, cell.bin): cell.n for cell in card.results.breakdowns}
@@ -188,10 +195,16 @@ def test_every_label_of_the_breakdowns_lands_in_its_bin(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_one_sentence(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_read_only_folder_is_one_sentence(begun: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "place" / "run"
+    folder.mkdir(parents=True)
+    if begun:
+        manifests.adopt(folder, plan_of(folder).draft)
+    for place in (folder, folder.parent):
+        place.chmod(0o500)
     with pytest.raises(OutputError, match="cannot write"):
-        run(tmp_path / "run")
+        run(folder)
 
 
 def test_a_place_that_is_no_folder_is_one_sentence(tmp_path: Path) -> None:
