@@ -24,6 +24,8 @@ COMMANDS = {
     "restore": ("restore:restore", "Restore the faces of photographs."),
     "run": ("run:run", "Run a restorer on a board, and write its scorecard."),
     "boards": ("boards:app", "List, show, check and start boards."),
+    "report": ("report:report", "Write one page with the numbers and pictures of runs."),
+    "figure": ("figure:figure", "Draw a paper's figure and table from runs."),
     "leaderboard": ("leaderboard:app", "Build leaderboards from scorecards."),
     "submit": ("submit:submit", "Check a scorecard and put it in place for a leaderboard."),
     "gate": ("gate:gate", "Compare a candidate with a baseline: worse than allowed, or not?"),

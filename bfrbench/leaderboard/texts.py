@@ -116,7 +116,7 @@ def _raw(value: object) -> str:
 
 def latex(board: Leaderboard) -> str:
     """A booktabs table: the best bold, the second underlined, lines without a rank below a rule."""
-    metrics = [f"{_tex(column.name)} {_TEX_ARROWS[column.arrow[0]]}" for column in board.columns]
+    metrics = [f"{tex(column.name)} {tex_arrow(column.arrow)}" for column in board.columns]
     head = " & ".join(["Method", *metrics])
     ranked = [line for line in board.lines if not line.note]
     others = [line for line in board.lines if line.note]
@@ -139,7 +139,7 @@ def latex(board: Leaderboard) -> str:
 
 def _tex_line(board: Leaderboard, line: Line) -> str:
     numbers = [_tex_number(line.numbers.get(column.name)) for column in board.columns]
-    return " & ".join([_tex(line.restorer), *numbers]) + " \\\\"
+    return " & ".join([tex(line.restorer), *numbers]) + " \\\\"
 
 
 def _tex_number(number: Number | None) -> str:
@@ -153,5 +153,9 @@ _TEX = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciic
 _TEX |= {mark: f"\\{mark}" for mark in "&%$#_{}"}
 
 
-def _tex(text: str) -> str:
+def tex(text: str) -> str:
     return "".join(_TEX.get(mark, mark) for mark in text)
+
+
+def tex_arrow(arrow: str) -> str:
+    return _TEX_ARROWS[arrow[0]]
