@@ -54,6 +54,9 @@ def speed() -> None:
         rounds = []
         for _ in range(3):
             rounds.append((_rate(map(_render_one, range(PICTURES))), _rate(pool.map(_render_one, range(PICTURES)))))
+    busy = time.process_time()
+    list(map(_render_one, range(PICTURES)))
+    busy = (time.process_time() - busy) / PICTURES
     read = _rate(map(_decode, files))
     one, two = (max(column) for column in zip(*rounds, strict=True))
     print(f"{PICTURES} pictures of studio-test at 256 px, best of 3 rounds")
@@ -61,6 +64,7 @@ def speed() -> None:
     print(
         f"  two processes  {two:6.1f} (bound 8, goal 20: {'goal' if two >= 20 else 'bound' if two >= 8 else 'NOT'} met)"
     )
+    print(f"  processor time {1000 * busy:6.1f} ms a picture, which a busy machine changes less")
     print(f"  PNG decoding   {read:6.1f} in one process: rendering costs {read / one:.0f} times as much")
 
 
