@@ -118,7 +118,8 @@ def _by_drop(seen: Seen, allowed: float | None) -> tuple[Outcome, str]:
         return "pass", ""
     if seen.low > 0 and seen.drop > allowed:
         return "regression", f"worse by {seen.drop:.4g}, surely by {seen.low:.4g}, where {allowed:.4g} is allowed"
-    if seen.visible > allowed:
+    surely_below = seen.drop + (seen.drop - seen.low) <= allowed  # a clear gain needs no fine resolution
+    if seen.visible > allowed and not surely_below:
         return "inconclusive", f"a drop below {seen.visible:.4g} would not show, and {allowed:.4g} is allowed"
     return "pass", ""
 

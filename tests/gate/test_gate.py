@@ -60,6 +60,11 @@ def test_too_few_images_for_what_is_allowed_are_inconclusive() -> None:
     assert verdict.cells[0].visible is not None and verdict.cells[0].visible > 0.01
 
 
+def test_a_clear_gain_passes_however_few_the_images() -> None:
+    few = psnr_side(2.0, seed=2, count=20), psnr_side(seed=1, count=20)
+    assert outcome(*few, {**PSNR, "max_drop": 0.01}) == "pass"
+
+
 def test_lower_is_better_turns_the_drop_around() -> None:
     rule = {"metric": "probe-shift", "max_drop": 0.05}
     still, moved = ({"probe-shift": [0.1 + shift + 0.001 * (n % 7) for n in range(COUNT)]} for shift in (0.0, 0.2))
