@@ -55,7 +55,7 @@ def auc(same: np.ndarray, cosines: np.ndarray) -> float:
     return float((ranks[same].sum() - positive * (positive + 1) / 2) / (positive * (len(same) - positive)))
 
 
-@pytest.mark.parametrize("count", [240, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [120, pytest.param(None, marks=pytest.mark.slow)])
 def test_the_metric_tells_people_of_lfw_apart(store, count):
     found = lfw.pairs(count)
     with_own_points, cosines = measure(store, align="own", points="detected"), []
