@@ -178,7 +178,8 @@ class Feed:
             pin_memory=self.device.type == "cuda",
             persistent_workers=False,
             prefetch_factor=4 if self.run.workers else None,
-            multiprocessing_context="fork" if self.run.workers else None,
+            # A fork of a process whose libraries have started threads may hang for ever.
+            multiprocessing_context="forkserver" if self.run.workers else None,
             worker_init_fn=_quiet_worker,
         )
         batches = iter(loader)
