@@ -110,11 +110,11 @@ class Claims:
         claim = _parse(text)
         if claim.get("machine") == self._owner["machine"] and not _alive(claim):
             return True
-        before, since = self._seen.get(path.name, (b"", 0.0))
-        if text != before:
+        seen = self._seen.get(path.name)
+        if seen is None or seen[0] != text:  # also for a claim that is being made, whose text is still empty
             self._seen[path.name] = (text, time.monotonic())
             return False
-        return time.monotonic() - since > self._dead
+        return time.monotonic() - seen[1] > self._dead
 
     def _bury(self, path: Path) -> None:
         """Move a dead claim away; of several who try, the rename lets one through."""

@@ -74,3 +74,11 @@ def test_a_claim_that_was_cut_short_belongs_to_nobody_for_long(tmp_path: Path) -
         assert not mine.take("shard")
         time.sleep(0.2)
         assert mine.take("shard")
+
+
+def test_a_claim_whose_text_is_still_to_come_is_alive(tmp_path: Path) -> None:
+    """Between making a claim's file and writing it there is a moment in which others see it empty."""
+    with Claims(tmp_path, dead=60) as claims:
+        (tmp_path / "shard-0.json").touch()
+        assert not claims.take("shard-0")
+        assert not claims.take("shard-0")
