@@ -84,6 +84,14 @@ def load(place: Path, task: Task, average: Average, device: torch.device) -> tup
     return held["scaler"], state
 
 
+def of_prior(place: Path, recipe: str) -> Path:
+    """The checkpoint that a later stage starts from: `place` itself, or the last of the run in it."""
+    kept = [place] if (place / "state.json").is_file() else all_of(place)
+    if not kept:
+        raise InputError(f"{place} holds no checkpoint of a prior", f"give a run of {recipe}, or one checkpoint of it")
+    return kept[-1]
+
+
 def load_networks(place: Path, names: Mapping[str, nn.Module]) -> None:
     """Only some networks of a checkpoint, for a stage that starts from another stage's end."""
     from safetensors.torch import load_file

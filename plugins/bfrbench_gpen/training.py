@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.config import Frozen
-from bfrbench.errors import InputError
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
@@ -168,7 +167,5 @@ class GpenTraining(Task):
 
 def _embed(place: Path, gpen: Gpen, discriminator: Discriminator) -> None:
     """Stage two starts where stage one ended: its averaged generator and its discriminator."""
-    kept = [place] if (place / "state.json").is_file() else checkpoint.all_of(place)
-    if not kept:
-        raise InputError(f"{place} holds no checkpoint of a prior", "give a run of gpen-prior, or one checkpoint of it")
-    checkpoint.load_networks(kept[-1], {"average": gpen.generator, "discriminator": discriminator})
+    kept = checkpoint.of_prior(place, "gpen-prior")
+    checkpoint.load_networks(kept, {"average": gpen.generator, "discriminator": discriminator})

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bfrbench.config import Frozen
-from bfrbench.errors import InputError
 from bfrbench.nn import Discriminator, Generator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
@@ -241,9 +240,7 @@ def _pyramid(small: Mapping[int, Tensor], gt: Tensor) -> Tensor:
 
 
 def _adopt(place: Path, mmrb: MmrbStyleGan2, discriminator: Discriminator) -> None:
-    kept = [place] if (place / "state.json").is_file() else checkpoint.all_of(place)
-    if not kept:
-        raise InputError(f"{place} holds no checkpoint of a prior", "give a run of stylegan2-prior, or one checkpoint")
+    kept = checkpoint.of_prior(place, "stylegan2-prior")
     prior: Generator = mmrb.generator
-    checkpoint.load_networks(kept[-1], {"average": prior, "discriminator": discriminator})
+    checkpoint.load_networks(kept, {"average": prior, "discriminator": discriminator})
     mmrb.adopt(prior)
