@@ -45,6 +45,7 @@ class Counting:
     def restore(self, batch: Batch) -> object:
         self.asked += batch.ids
         if self.stop_after is not None and len(self.asked) >= self.stop_after:
+            self.stop_after = None  # once: a second one would mean to stop at once
             os.kill(os.getpid(), 2)
         return self.inner.restore(batch)
 
