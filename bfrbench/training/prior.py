@@ -24,6 +24,7 @@ class PriorSettings(Frozen):
     noise: NoiseForm = "add"
     multiplier: pydantic.PositiveFloat = 2.0
     narrow: pydantic.PositiveFloat = 1.0
+    style_dim: pydantic.PositiveInt = 512
     mixing: float = 0.9
     """Chance that a picture is made of two styles."""
     r1_gamma: pydantic.NonNegativeFloat = 10.0
@@ -49,7 +50,9 @@ class Prior(Task):
     def __init__(self, context: TaskContext) -> None:
         self.settings = s = PriorSettings.model_validate(dict(context.settings))
         self.batch, self.device = context.batch, context.device
-        generator = Generator(context.size, multiplier=s.multiplier, narrow=s.narrow, noise=s.noise)
+        generator = Generator(
+            context.size, multiplier=s.multiplier, narrow=s.narrow, noise=s.noise, style_dim=s.style_dim
+        )
         discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
         generator, discriminator = generator.to(context.device), discriminator.to(context.device)
         self.generator = generator

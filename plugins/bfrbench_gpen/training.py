@@ -30,6 +30,7 @@ class GpenSettings(Frozen):
     variant: Variant = "full"
     multiplier: pydantic.PositiveFloat = 2.0
     narrow: pydantic.PositiveFloat = 1.0
+    style_dim: pydantic.PositiveInt = 512
     in_size: pydantic.PositiveInt | None = None
     """Side of the input in the super-resolution form."""
     prior: str | None = None
@@ -63,7 +64,8 @@ class GpenTraining(Task):
     def __init__(self, context: TaskContext) -> None:
         self.settings = s = GpenSettings.model_validate(dict(context.settings))
         self.batch, self.device = context.batch, context.device
-        shape = GpenShape(context.size, multiplier=s.multiplier, narrow=s.narrow, in_size=s.in_size).variant(s.variant)
+        scale = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
+        shape = GpenShape(context.size, in_size=s.in_size, **scale).variant(s.variant)  # type: ignore[arg-type]
         self.gpen = Gpen(shape)
         discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
         if s.prior is not None:

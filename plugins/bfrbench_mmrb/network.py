@@ -39,6 +39,7 @@ class MmrbShape:
     paths: tuple[PathName, ...] = PATHS
     mix: bool = True
     gate: bool = True
+    style_dim: int = 512
     width: float = 1.0
     """Width of plain residual blocks, for rivals of equal size."""
 
@@ -66,7 +67,9 @@ class MmrbStyleGan2(nn.Module):
         super().__init__()
         self.shape = shape
         form: Literal["add", "concat"] = "concat" if shape.link == "noise_concat" else "add"
-        self.generator = Generator(shape.size, multiplier=shape.multiplier, narrow=shape.narrow, noise=form)
+        self.generator = Generator(
+            shape.size, multiplier=shape.multiplier, narrow=shape.narrow, noise=form, style_dim=shape.style_dim
+        )
         widths = self.generator.widths
         self.sides = sorted(widths)
         self.slim = {side: max(8, widths[side] // 2) for side in self.sides}

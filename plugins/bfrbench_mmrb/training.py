@@ -32,6 +32,7 @@ class MmrbSettings(Frozen):
 
     multiplier: pydantic.PositiveFloat = 1.0
     narrow: pydantic.PositiveFloat = 1.0
+    style_dim: pydantic.PositiveInt = 512
     link: Link = "cs_sft"
     block: BlockName = "mmrb"
     paths: tuple[PathName, ...] = PATHS
@@ -227,7 +228,8 @@ class MmrbTraining(Task):
 
 def _shape(size: int, s: MmrbSettings) -> MmrbShape:
     block = {"block": s.block, "paths": s.paths, "mix": s.mix, "gate": s.gate, "width": s.width}
-    return MmrbShape(size, multiplier=s.multiplier, narrow=s.narrow, link=s.link, **block)  # type: ignore[arg-type]
+    scale = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
+    return MmrbShape(size, link=s.link, **scale, **block)  # type: ignore[arg-type]
 
 
 def _shrunk(image: Tensor, factor: int) -> Tensor:
