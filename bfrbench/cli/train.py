@@ -45,7 +45,7 @@ def train(
     device
         cpu or cuda.
     dry_run
-        Print the resolved settings and stop.
+        Build and open everything as a start does, print the settings and what would be read, and stop.
     plot
         Draw the curves of a run's folder and stop.
     """
@@ -62,7 +62,7 @@ def train(
 
     what = start.order(recipe, data or (), validation=validation, files=config or (), sets=set_ or (), device=device)
     if dry_run:
-        print_json({"digest": what.digest, **what.plain()})
+        print_json({"digest": what.digest, **what.plain(), **start.preview(what)})
         return
     if out is None:
         raise UsageError("no folder is given for the run", "name one with --out")

@@ -71,6 +71,7 @@ def open_dataset(
         return _carded(cards()[name], view, ref, streaming)
     path = Path(ref).expanduser()
     if not path.exists():
+        _refuse_part_of_path(ref)
         return _plugged(ref, host or PluginHost(), streaming)
     return open_path(ref, path, None, ids, columns or {}, streaming=streaming)
 
@@ -103,6 +104,22 @@ def parquet_files(path: Path) -> list[Path]:
     if path.suffix == ".parquet":
         return [path]
     return [] if not path.is_dir() else [p for p in sorted(path.glob("*.parquet")) if p.name not in BESIDE]
+
+
+def _refuse_part_of_path(ref: str) -> None:
+    """`FOLDER:split` is no reference: only cards have splits, so the folder is registered for its card."""
+    place, _, view = ref.rpartition(":")
+    folder = Path(place).expanduser()
+    if not place or not folder.exists():
+        return
+    fitting = [
+        card.id
+        for card in cards().values()
+        if view in card.splits and all(any(folder.glob(pattern)) for pattern in card.splits[view].files)
+    ]
+    name = fitting[0] if len(fitting) == 1 else "ID"
+    remedy = f"run 'bfrbench datasets add {name} {place}' and give {name}:{view}"
+    raise UsageError(f"{ref!r} asks for a part of a path, and only sets with a card have parts", remedy)
 
 
 def _plugged(ref: str, host: PluginHost, streaming: bool) -> Samples:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from bfrbench import atomic, digests
 from bfrbench.config import parse
-from bfrbench.errors import NotComparable, PluginError, UsageError
+from bfrbench.errors import PluginError, UsageError
 from bfrbench.plugins import PluginHost
 from bfrbench.training.config import RecipeFile, resolve
 
 if TYPE_CHECKING:
     import torch
 
+    from bfrbench.training.feeding import Faceset, Pairs
     from bfrbench.training.ranks import Ranks
     from bfrbench.training.task import Task
 
@@ -80,20 +81,42 @@ def order(
     return Order(resolved, owned.spec.target, owned.plugin, tuple(map(_shared, data)), validation, device)
 
 
+def preview(what: Order) -> dict[str, Any]:
+    """For `--dry-run`: build and open everything as a start does, so that what would fail there fails here."""
+    import torch
+
+    from bfrbench.data import open_dataset
+
+    faces, whole = _faces(what), sum(share for _, share in what.data)
+    reads: list[dict[str, Any]] = [
+        {"data": name, "for": "training", "images": len(samples), "share": share / whole}
+        for (name, share), samples in zip(what.data, faces.sets, strict=True)
+    ]
+    if what.validation:
+        held, count = open_dataset(what.validation), what.recipe.run.validation_images
+        reads.append({"data": what.validation, "for": "validation", "images": min(count, len(held))})
+    _degradation(what.recipe)
+    networks = _build(what, torch.device("cpu")).networks
+    return {"reads": reads, "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()}}
+
+
 def train(what: Order, out: Path, *, resume: bool = False, host: PluginHost | None = None) -> Path:
     """Run the training to its end and give the path of the weights file."""
-    from bfrbench.training import checkpoint
+    from bfrbench.training import checkpoint, folder
+    from bfrbench.training.feeding import Feed
     from bfrbench.training.loop import Trainer, conditions
     from bfrbench.training.ranks import ranks
 
     host = host or PluginHost()
     with ranks(what.device) as (me, device):
-        place = _open_folder(what, out, resume=resume, first=me.first)
+        place = folder.place_to_go_on(out, what.plain(), what.digest, resume=resume)
         me.wait()
         task = _build(what, device)
         run, recipe = what.recipe.run, _degradation(what.recipe)
-        feed = _feed(what, recipe, task, me, device, out)
+        feed = Feed(_pairs(what, recipe, task, _faces(what), me, out), run, me, device)
         journal = _journal(what, recipe, out, host, me, device)
+        if me.first:
+            folder.claim(out, what.plain(), what.digest)
         trainer = Trainer(task, run, feed, me, device, journal, out)
         if place is not None:
             _say_differences(trainer.resume(place), conditions(run, me, device), first=me.first)
@@ -149,17 +172,25 @@ def _degradation(recipe: RecipeFile) -> Any:
     return load_recipe(recipe.degradation) if recipe.degradation else None
 
 
-def _feed(what: Order, recipe: Any, task: Task, me: Ranks, device: torch.device, out: Path) -> Any:
+def _faces(what: Order) -> Faceset:
+    """The data sets, opened: nothing of them is read yet but ids."""
     from bfrbench.data import open_dataset
-    from bfrbench.training.feeding import Faceset, Feed, Pairs
+    from bfrbench.training.feeding import Faceset
 
     run = what.recipe.run
     names, shares = [name for name, _ in what.data], [share for _, share in what.data]
     sets = [open_dataset(name) for name in names]
-    faces = Faceset(sets, shares, size=what.recipe.size, seed=run.seed, flip=run.flip, names=names)
+    return Faceset(sets, shares, size=what.recipe.size, seed=run.seed, flip=run.flip, names=names)
+
+
+def _pairs(what: Order, recipe: Any, task: Task, faces: Faceset, me: Ranks, out: Path) -> Pairs:
+    from bfrbench.training.feeding import Pairs
+
+    run = what.recipe.run
     if run.cache != "none":
         faces.keep(out / "cache" / f"rank-{me.rank}" if run.cache == "disk" else None)
-    return Feed(Pairs(faces, recipe, task.views, apply=run.degrade_on == "workers"), run, me, device)
+    labeller = task.labeller(faces.sets)
+    return Pairs(faces, recipe, task.views, apply=run.degrade_on == "workers", labeller=labeller)
 
 
 def _journal(what: Order, recipe: Any, out: Path, host: PluginHost, me: Ranks, device: torch.device) -> Any:
@@ -179,33 +210,6 @@ def _journal(what: Order, recipe: Any, out: Path, host: PluginHost, me: Ranks, d
             device=device,
         )
     return Journal(out, run, host, active=me.first, validation=validation)
-
-
-def _open_folder(what: Order, out: Path, *, resume: bool, first: bool) -> Path | None:
-    """The checkpoint to go on from; a folder of another training, or one that would be written over, is refused."""
-    from bfrbench.training import checkpoint
-
-    written = out / "order.json"
-    kept = checkpoint.all_of(out)
-    if written.exists():
-        before = json.loads(written.read_text(encoding="utf-8"))
-        if not resume:
-            raise UsageError(f"{out} holds a training already", "go on with --resume, or choose another folder")
-        if before["digest"] != what.digest:
-            different = ", ".join(_differing(before["order"], what.plain()))
-            raise NotComparable(f"{out} was trained with other settings ({different})", "resume with the same ones")
-    elif resume:
-        raise UsageError(f"{out} holds no training to resume", "leave --resume out to start one")
-    if first:
-        atomic.write_json(written, {"digest": what.digest, "order": what.plain()})
-    return kept[-1] if kept else None
-
-
-def _differing(before: Any, now: Any, path: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = sorted({*before, *now})
-        return [name for key in keys for name in _differing(before.get(key), now.get(key), f"{path}.{key}".lstrip("."))]
-    return [] if before == now else [f"{path}: {before!r} then, {now!r} now"]
 
 
 def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 import tarfile
 import zipfile
@@ -192,3 +193,11 @@ def test_a_plugins_set_opens_by_its_id_and_a_broken_one_names_its_plugin(places:
             open_dataset("grey-mad", host=host)
     finally:
         del sys.modules["grey_faces"]
+
+
+def test_a_split_of_a_path_is_refused_with_the_command_that_registers_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "test.parquet").write_bytes(b"")
+    with pytest.raises(UsageError, match=rf"datasets add lfw128 {re.escape(str(tmp_path))}' and give lfw128:test"):
+        open_dataset(f"{tmp_path}:test")
+    with pytest.raises(UsageError, match="datasets add ID"):
+        open_dataset(f"{tmp_path}:spring")

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from bfrbench import digests
-from bfrbench.errors import InputError, NotComparable, OutputError, UsageError
+from bfrbench.errors import InputError, NotComparable, OutputError, UnknownName, UsageError
 from bfrbench.training import checkpoint, start
 from bfrbench.training.journal import read_stats
 from tests.training.conftest import TINY
@@ -150,6 +150,26 @@ def settings(photographs: Path, *more: str, size: int = 16) -> start.Order:
 def test_a_folder_that_holds_a_training_is_not_written_over(photographs: Path, whole: Path) -> None:
     with pytest.raises(UsageError, match=r"holds a training already.*--resume"):
         start.train(settings(photographs), whole)
+
+
+def test_a_start_that_failed_leaves_the_folder_free(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(UnknownName, match="photografs"):
+        start.train(start.order("stylegan2-prior@16", ["photografs"], sets=TINY), out)
+    with pytest.raises(InputError, match="the model 128 px"):
+        start.train(settings(photographs, size=128), out)
+    assert (out / "order.json").exists()  # it had begun to read when it failed
+    assert start.train(settings(photographs, "run.images=8"), out).is_file()
+
+
+def test_the_dry_run_says_what_would_be_read_and_finds_what_would_fail(photographs: Path, tmp_path: Path) -> None:
+    said = run(words(photographs, tmp_path / "run", "--data", f"{photographs}@3", "--dry-run"))
+    assert said.returncode == 0, said.stderr
+    (first, second) = json.loads(said.stdout)["reads"]
+    assert (first["images"], first["share"], second["share"]) == (12, 0.25, 0.75)
+    misspelt = run([*words(photographs, tmp_path / "run", "--dry-run"), "--data", "photografs@0.5"])
+    assert misspelt.returncode != 0 and "photografs" in misspelt.stderr and "Traceback" not in misspelt.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_resuming_with_other_settings_names_them(photographs: Path, whole: Path) -> None:
