@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from bfrbench.contracts import Pose, Sample
 from bfrbench.errors import BfrbenchError, InputError, UsageError
 from bfrbench.training.config import RunConfig
 from bfrbench.training.order import Order, Place
 from bfrbench.training.ranks import Ranks
-from bfrbench.training.task import Faces
+from bfrbench.training.task import Faces, Labeller
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from bfrbench.contracts import Draw, U8Image
     from bfrbench.data import Samples
     from bfrbench.degradations import Recipe
@@ -36,6 +39,7 @@ class Item:
     views: tuple[U8Image, ...]
     draws: tuple[Draw, ...]
     unreadable: tuple[str, ...]
+    labels: Mapping[str, npt.NDArray[np.generic]]
 
 
 class Faceset:
@@ -54,14 +58,23 @@ class Faceset:
         self.sets, self.names, self.size, self.seed, self.flip = list(sets), list(names), size, seed, flip
         self.order = Order([len(samples) for samples in sets], shares, seed)
         self.cache: list[Tensor] | None = None
+        self.known: list[list[Sample]] = []
+        """Beside the cache: what is known of each image, without the image."""
 
-    def read(self, place: Place) -> U8Image:
-        """The image of a place, never mirrored; from the cache if there is one."""
+    def read(self, place: Place) -> Sample:
+        """The sample of a place at the model's size, never mirrored; from the cache if there is one."""
         if self.cache is not None:
-            cached: U8Image = self.cache[place.source][place.position].numpy()
-            return cached
-        sample = self.sets[place.source][place.position]
-        return fitted(sample.image, self.size, f"{sample.id!r} of {self.names[place.source]}")
+            image: U8Image = self.cache[place.source][place.position].numpy()
+            return replace(self.known[place.source][place.position], image=image)
+        return self._fitted(place.source, place.position)
+
+    def _fitted(self, source: int, position: int) -> Sample:
+        """Shrunk to the model's size, with its points."""
+        sample = self.sets[source][position]
+        image = fitted(sample.image, self.size, f"{sample.id!r} of {self.names[source]}")
+        ratio = np.float32(self.size / len(sample.image))
+        points = None if sample.points is None else (sample.points + np.float32(0.5)) * ratio - np.float32(0.5)
+        return replace(sample, image=image, points=points, gt=None)
 
     def id_of(self, place: Place) -> str:
         return str(self.sets[place.source].ids[place.position])
@@ -74,7 +87,9 @@ class Faceset:
         """Decode everything once, into memory that workers share or into a file."""
         from bfrbench.progress import track
 
-        self.cache = []
+        self.cache, self.known = None, []
+        cache: list[Tensor] = []
+        nothing = np.empty((0, 0, 3), np.uint8)
         for source, samples in enumerate(self.sets):
             shape = (len(samples), self.size, self.size, 3)
             if where is None:
@@ -83,11 +98,14 @@ class Faceset:
                 where.mkdir(parents=True, exist_ok=True)
                 file = where / f"set-{source}.u8"
                 kept = torch.from_file(str(file), shared=True, size=int(np.prod(shape)), dtype=torch.uint8).view(shape)
+            known = []
             for position in track(range(len(samples)), f"caching {self.names[source]}"):
-                sample = samples[position]
-                image = fitted(sample.image, self.size, f"{sample.id!r} of {self.names[source]}")
-                kept[position] = torch.from_numpy(image)
-            self.cache.append(kept)
+                sample = self._fitted(source, position)
+                kept[position] = torch.from_numpy(sample.image)
+                known.append(replace(sample, image=nothing))
+            cache.append(kept)
+            self.known.append(known)
+        self.cache = cache
 
 
 def fitted(image: U8Image, size: int, name: str) -> U8Image:
@@ -105,28 +123,43 @@ def fitted(image: U8Image, size: int, name: str) -> U8Image:
     return shrunk
 
 
-class Pairs(Dataset[Item]):
-    """The n-th item of training: a face and its degradations, the same whoever asks."""
+def mirrored(sample: Sample) -> Sample:
+    """The sample left for right: its image, its five points under each other's names, its pose."""
+    width, points, pose = sample.image.shape[1], sample.points, sample.pose
+    if points is not None:
+        points = points[[1, 0, 2, 4, 3]]
+        points[:, 0] = width - 1 - points[:, 0]
+    if pose is not None:
+        pose = Pose(-pose.yaw, pose.pitch, -pose.roll)
+    return replace(sample, image=np.ascontiguousarray(sample.image[:, ::-1]), points=points, pose=pose)
 
-    def __init__(self, faces: Faceset, recipe: Recipe | None, views: int, *, apply: bool) -> None:
-        self.faces, self.recipe, self.views, self.apply = faces, recipe, views, apply
+
+class Pairs(Dataset[Item]):
+    """The n-th item of training: a face, its degradations and its labels, the same whoever asks."""
+
+    def __init__(
+        self, faces: Faceset, recipe: Recipe | None, views: int, *, apply: bool, labeller: Labeller | None = None
+    ) -> None:
+        self.faces, self.recipe, self.views, self.apply, self.labeller = faces, recipe, views, apply, labeller
 
     def __getitem__(self, n: int) -> Item:
-        place, gt, unreadable = self._readable(n)
-        if self.faces.mirrored(n):
-            gt = np.ascontiguousarray(gt[:, ::-1])
+        place, sample, unreadable = self._readable(n)
+        flipped = self.faces.mirrored(n)
+        if flipped:
+            sample = mirrored(sample)
+        gt, labels = sample.image, self.labeller(sample, place, mirrored=flipped) if self.labeller else {}
         if self.recipe is None:
-            return Item(gt, (), (), unreadable)
+            return Item(gt, (), (), unreadable, labels)
         name = self.faces.id_of(place)
         looks = range(place.epoch * self.views, (place.epoch + 1) * self.views)
         draws = tuple(self.recipe.draw(self.faces.seed, name, view=view) for view in looks)
         if not self.apply:
-            return Item(gt, (), draws, unreadable)
+            return Item(gt, (), draws, unreadable, labels)
         pairs = [self.recipe.apply(gt, draw) for draw in draws]
-        return Item(pairs[0].gt, tuple(pair.lq for pair in pairs), (), unreadable)
+        return Item(pairs[0].gt, tuple(pair.lq for pair in pairs), (), unreadable, labels)
 
-    def _readable(self, n: int) -> tuple[Place, U8Image, tuple[str, ...]]:
-        """The n-th image, or the next after it that can be read, and the names of those that could not."""
+    def _readable(self, n: int) -> tuple[Place, Sample, tuple[str, ...]]:
+        """The n-th sample, or the next after it that can be read, and the names of those that could not."""
         bad: list[str] = []
         for near in range(_NEAR):
             place = self.faces.order[n + near * 7919]
@@ -145,6 +178,7 @@ class Micro:
     views: tuple[Tensor, ...]
     draws: tuple[tuple[Draw, ...], ...]
     unreadable: tuple[str, ...]
+    labels: Mapping[str, Tensor]
 
 
 def _collate(items: list[Item]) -> Micro:
@@ -154,7 +188,8 @@ def _collate(items: list[Item]) -> Micro:
     views = tuple(stack([item.views[v] for item in items]) for v in range(len(items[0].views)))
     draws = tuple(tuple(item.draws[v] for item in items) for v in range(len(items[0].draws)))
     unreadable = tuple(dict.fromkeys(name for item in items for name in item.unreadable))
-    return Micro(stack([item.gt for item in items]), views, draws, unreadable)
+    labels = {name: torch.from_numpy(np.stack([item.labels[name] for item in items])) for name in items[0].labels}
+    return Micro(stack([item.gt for item in items]), views, draws, unreadable, labels)
 
 
 class Feed:
@@ -196,7 +231,9 @@ class Feed:
             plain = (gt + 1) / 2
             made = [recipe.apply_batch(plain, draws) for draws in micro.draws]
             looks, gt = [lq * 2 - 1 for lq, _ in made], made[0][1] * 2 - 1
-        return Faces(gt, *looks)
+        labels = {name: values.to(self.device, non_blocking=True) for name, values in micro.labels.items()}
+        lq, second = (*looks, None, None)[:2]
+        return Faces(gt, lq, second, labels)
 
 
 def signed(levels: Tensor) -> Tensor:

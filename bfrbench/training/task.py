@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import torch
     from torch import Tensor, nn
 
     from bfrbench.config import Frozen
+    from bfrbench.contracts import Sample
+    from bfrbench.data import Samples
+    from bfrbench.training.order import Place
 
 Terms: TypeAlias = "dict[str, Tensor]"
 """Named parts of a loss, each a scalar; their sum is what a phase descends. Empty: nothing to do this time."""
@@ -20,14 +25,26 @@ Terms: TypeAlias = "dict[str, Tensor]"
 @dataclass(frozen=True)
 class Faces:
     """One micro-batch as tasks see it: float32 in [-1, 1], N×3×H×W. Priors have no `lq`; `second` is another
-    degradation of the same faces, for tasks that ask for two views."""
+    degradation of the same faces, for tasks that ask for two views; `labels` are what the task's labeller gave of
+    each face, stacked, of the labeller's own types."""
 
     gt: Tensor
     lq: Tensor | None = None
     second: Tensor | None = None
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.gt)
+
+
+class Labeller(Protocol):
+    """Gives the labels of a face in the worker that reads it, so it must pickle; every face has the same names.
+
+    The sample is as the network sees it, of the model's size and mirrored or not, with its points and pose.
+    What the labeller reads elsewhere it mirrors itself.
+    """
+
+    def __call__(self, sample: Sample, place: Place, *, mirrored: bool) -> Mapping[str, npt.NDArray[np.generic]]: ...
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,10 @@ class Task(ABC):
 
     @abstractmethod
     def phases(self) -> Sequence[Phase]: ...
+
+    def labeller(self, sets: Sequence[Samples]) -> Labeller | None:
+        """What labels the faces of these data sets; None for tasks that learn from images alone."""
+        return None
 
     @abstractmethod
     def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:

@@ -11,13 +11,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bfrbench.contracts import Sample
 from bfrbench.data import open_dataset
 from bfrbench.degradations import load_recipe
 from bfrbench.errors import InputError, UsageError
 from bfrbench.imaging.write import write_image
+from bfrbench.studio import split
 from bfrbench.training.config import RunConfig
-from bfrbench.training.feeding import Faceset, Feed, Pairs
-from bfrbench.training.order import Order
+from bfrbench.training.feeding import Faceset, Feed, Pairs, mirrored, signed
+from bfrbench.training.order import Order, Place
 from bfrbench.training.ranks import Ranks
 
 CPU = torch.device("cpu")
@@ -102,10 +104,10 @@ def test_the_two_views_of_a_face_differ_and_epochs_bring_new_ones(photographs: P
 
 def test_the_cache_changes_nothing(photographs: Path, tmp_path: Path) -> None:
     faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
-    plain = [faces.read(faces.order[n]).copy() for n in range(12)]
+    plain = [faces.read(faces.order[n]).image.copy() for n in range(12)]
     for where in (None, tmp_path / "cache"):
         faces.keep(where)
-        assert all(np.array_equal(faces.read(faces.order[n]), plain[n]) for n in range(12))
+        assert all(np.array_equal(faces.read(faces.order[n]).image, plain[n]) for n in range(12))
         faces.cache = None
 
 
@@ -141,3 +143,42 @@ def test_images_that_do_not_fit_the_model_say_so(tmp_path: Path, shape: tuple[in
 def test_a_batch_that_does_not_divide_is_refused(photographs: Path) -> None:
     with pytest.raises(UsageError, match=r"4 does not divide into 1 × 3"):
         micro_batches(photographs, workers=0, micro_batch=3)
+
+
+def _first_pixel(sample: Sample, place: Place, *, mirrored: bool) -> dict[str, np.ndarray]:
+    return {"position": np.int64(place.position), "corner": sample.image[0, 0], "mirrored": np.array(mirrored)}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_labels_come_beside_the_images_that_they_are_of(photographs: Path, workers: int) -> None:
+    faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=True, names=["photographs"])
+    pairs = Pairs(faces, load_recipe("vqfr-1@32"), 1, apply=True, labeller=_first_pixel)
+    ((_, batch, _),) = next(Feed(pairs, RunConfig(images=1, batch=12, workers=workers), Ranks(), CPU)(0))
+    assert batch.labels["position"].tolist() == [faces.order[n].position for n in range(12)]
+    assert torch.equal(batch.gt[:, :, 0, 0], signed(batch.labels["corner"]))
+    assert batch.labels["mirrored"].tolist() == [faces.mirrored(n) for n in range(12)]
+    assert 0 < batch.labels["mirrored"].sum() < 12
+
+
+def test_the_cache_keeps_what_is_known_of_a_picture() -> None:
+    samples = split("studio-ci", size=128, count=3)
+    faces = Faceset([samples], [1.0], size=64, seed=0, flip=False, names=["studio-ci"])
+    places = [faces.order[n] for n in range(3)]
+    plain = [faces.read(place) for place in places]
+    faces.keep(None)
+    for place, before in zip(places, plain, strict=True):
+        after = faces.read(place)
+        assert (after.id, after.identity, after.pose) == (before.id, before.identity, before.pose)
+        assert np.array_equal(after.image, before.image) and np.array_equal(after.points, before.points)  # type: ignore[arg-type]
+        assert np.allclose((samples[place.position].points + 0.5) / 2 - 0.5, after.points)  # type: ignore[operator]
+
+
+def test_a_mirrored_sample_has_its_points_and_pose_mirrored() -> None:
+    sample = split("studio-ci", size=128, count=1)[0]
+    there = mirrored(sample)
+    assert np.array_equal(there.image, sample.image[:, ::-1])
+    assert there.points[0, 0] < there.points[1, 0] and there.points[3, 0] < there.points[4, 0]  # type: ignore[index]
+    assert np.allclose(there.points[2], [127 - sample.points[2, 0], sample.points[2, 1]])  # type: ignore[index]
+    assert there.pose.yaw == -sample.pose.yaw and there.pose.pitch == sample.pose.pitch  # type: ignore[union-attr]
+    again = mirrored(there)
+    assert np.array_equal(again.image, sample.image) and np.allclose(again.points, sample.points)  # type: ignore[arg-type]
