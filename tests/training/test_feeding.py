@@ -149,11 +149,10 @@ def _first_pixel(sample: Sample, place: Place, *, mirrored: bool) -> dict[str, n
     return {"position": np.int64(place.position), "corner": sample.image[0, 0], "mirrored": np.array(mirrored)}
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_labels_come_beside_the_images_that_they_are_of(photographs: Path, workers: int) -> None:
+def test_labels_come_beside_the_images_that_they_are_of(photographs: Path) -> None:
     faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=True, names=["photographs"])
     pairs = Pairs(faces, load_recipe("vqfr-1@32"), 1, apply=True, labeller=_first_pixel)
-    ((_, batch, _),) = next(Feed(pairs, RunConfig(images=1, batch=12, workers=workers), Ranks(), CPU)(0))
+    ((_, batch, _),) = next(Feed(pairs, RunConfig(images=1, batch=12, workers=0), Ranks(), CPU)(0))
     assert batch.labels["position"].tolist() == [faces.order[n].position for n in range(12)]
     assert torch.equal(batch.gt[:, :, 0, 0], signed(batch.labels["corner"]))
     assert batch.labels["mirrored"].tolist() == [faces.mirrored(n) for n in range(12)]
