@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import pydantic
 import torch
@@ -57,16 +57,16 @@ class GpenSettings(Frozen):
 class GpenTraining(Task):
     """Learns pairs: degraded face in, sharp face out."""
 
-    Settings = GpenSettings
+    Settings: ClassVar[type[GpenSettings]] = GpenSettings
     averaged = "gpen"
     views = 1
 
     def __init__(self, context: TaskContext) -> None:
-        self.settings = s = GpenSettings.model_validate(dict(context.settings))
+        self.settings = s = self.Settings.model_validate(dict(context.settings))
         self.batch, self.device = context.batch, context.device
         scale = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
         shape = GpenShape(context.size, in_size=s.in_size, **scale).variant(s.variant)  # type: ignore[arg-type]
-        self.gpen = Gpen(shape)
+        self.gpen = self._network(shape)
         discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
         if s.prior is not None:
             _embed(Path(s.prior), self.gpen, discriminator)
@@ -120,6 +120,9 @@ class GpenTraining(Task):
         assert faces.lq is not None
         out: Tensor = gpen(self._entry(faces.lq), gpen.finer_noise(seeds))
         return out.clamp(-1, 1)
+
+    def _network(self, shape: GpenShape) -> Gpen:
+        return Gpen(shape)
 
     def _groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """The encoder with its way to w at one rate, the embedded prior at another."""

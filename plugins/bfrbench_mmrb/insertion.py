@@ -22,6 +22,10 @@ class Followed(nn.Module):
         out: Tensor = self.block(self.module(*inputs))
         return out
 
+    def freeze(self, dtype: torch.dtype) -> None:
+        """For `bfrbench.nn.frozen`: the block computes in the type that the module in front of it gives."""
+        self.block.to(dtype).to(memory_format=torch.channels_last)
+
 
 def insert_after(network: nn.Module, pattern: str, make: Callable[[int], nn.Module], example: Tensor) -> list[str]:
     """Put `make(channels)` behind every module whose dotted name matches `pattern` whole; gives their names.

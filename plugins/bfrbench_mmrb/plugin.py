@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bfrbench_gpen.plugin import CITATION as GPEN
+
 from bfrbench.hookspecs import hookimpl
 from bfrbench.specs import RestorerSpec, TrainingRecipeSpec
 from bfrbench.training.library import recipe_specs
@@ -16,7 +18,7 @@ CITATION = (
 @hookimpl
 def bfrbench_restorers() -> list[RestorerSpec]:
     sizes = (None, 512, 256, 128)
-    return [
+    alone = [
         RestorerSpec(
             id=f"mmrb-{size}" if size else "mmrb",
             target="bfrbench_mmrb.restorers:MmrbRestorer",
@@ -31,8 +33,23 @@ def bfrbench_restorers() -> list[RestorerSpec]:
         )
         for size in sizes
     ]
+    gpen = RestorerSpec(
+        id="gpen-mmrb",
+        target="bfrbench_mmrb.restorers:GpenMmrbRestorer",
+        summary=f"GPEN with an MMRB behind every level of its encoder ({NOT_THE_PAPERS}).",
+        licence="code Apache-2.0; weights as their training data allow",
+        trained_on=("unknown",),
+        argument="required",
+        argument_help="the weights file of a training of gpen-mmrb (result.safetensors)",
+        options={"compile": "true to compile the network on first use (default false)"},
+        precisions=("float32", "bfloat16", "float16"),
+        citation=f"{GPEN}; with the block {CITATION}",
+    )
+    return [*alone, gpen]
 
 
 @hookimpl
 def bfrbench_training_recipes() -> list[TrainingRecipeSpec]:
-    return recipe_specs("bfrbench_mmrb", "recipes", "bfrbench_mmrb.training:MmrbTraining", ("mmrb",))
+    mmrb = recipe_specs("bfrbench_mmrb", "recipes", "bfrbench_mmrb.training:MmrbTraining", ("mmrb",))
+    gpen = recipe_specs("bfrbench_mmrb", "recipes", "bfrbench_mmrb.gpen_training:GpenMmrbTraining", ("gpen-mmrb",))
+    return [*mmrb, *gpen]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
+from bfrbench_gpen.network import Gpen
+from bfrbench_gpen.restorers import Restoration
 from torch import Tensor
 
 from bfrbench.contracts import Batch
 from bfrbench.errors import WeightsError
 from bfrbench.imaging.resize import resize_batch
 from bfrbench.restorers import RestorerContext
-from bfrbench.weights import load_state_dict
-from bfrbench_mmrb.network import MmrbShape, MmrbStyleGan2
+from bfrbench_mmrb.files import load_gpen_mmrb, load_mmrb
 
 
 class MmrbRestorer:
@@ -21,7 +21,7 @@ class MmrbRestorer:
 
     def __init__(self, context: RestorerContext) -> None:
         path = Path(context.argument or "")
-        self.module = load_network(path).to(context.device)
+        self.module = load_mmrb(path).to(context.device)
         self.device = torch.device(context.device)
         self.dtype = getattr(torch, context.precision)
         size = self.module.shape.size
@@ -38,29 +38,10 @@ class MmrbRestorer:
         return resize_batch((out.float() / 2 + 0.5).clamp(0, 1), size).clamp(0, 1).to(batch.lq.device)
 
 
-def load_network(path: Path) -> MmrbStyleGan2:
-    """The network of a weights file that a training here wrote: its header tells the shape."""
-    if not path.is_file():
-        raise WeightsError(f"there is no file {path}", "check the path")
-    network = MmrbStyleGan2(read_shape(path))
-    try:
-        network.load_state_dict(load_state_dict(path))
-    except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
-        raise WeightsError(
-            f"{path} does not fit the shape that its header tells ({first})", "the file is cut"
-        ) from error
-    return network.eval().requires_grad_(False)
+class GpenMmrbRestorer(Restoration):
+    """As GPEN, of the size that the file tells."""
 
-
-def read_shape(path: Path) -> MmrbShape:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-        told = json.loads(header["training"])["network"]
-        return MmrbShape(**{**told, "paths": tuple(told["paths"])})
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        problem = f"{path} is no weights file of an MMRB-StyleGAN2 trained here ({type(error).__name__}: {error})"
-        raise WeightsError(problem, "give the result.safetensors of a run of mmrb") from error
+    def _load(self, context: RestorerContext) -> Gpen:
+        network = load_gpen_mmrb(Path(context.argument or ""))
+        self.takes_small = network.shape.entry < network.shape.size
+        return network

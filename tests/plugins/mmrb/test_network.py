@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2
 
 import bfrbench
 from bfrbench.errors import WeightsError
-from bfrbench.imaging.write import write_image
 from bfrbench.nn import Generator
 from bfrbench.testing import check_restorer
 from bfrbench.training import start
@@ -35,18 +33,6 @@ TINY = [
     "degradation=vqfr-1@32",
 ]
 LINKS: tuple[Link, ...] = ("cs_sft", "sft", "concat_fuse", "noise_concat")
-
-
-@pytest.fixture(scope="session")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from skimage.data import astronaut
-
-    photo, folder = astronaut(), tmp_path_factory.mktemp("photographs")
-    random = np.random.default_rng(0)
-    for index in range(8):
-        top, left = random.integers(0, 512 - 32, 2)
-        write_image(folder / f"{index}.png", photo[top : top + 32, left : left + 32])
-    return folder
 
 
 def task_of(photographs: Path, *more: str) -> Any:
