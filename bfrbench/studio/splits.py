@@ -10,6 +10,7 @@ from typing import overload
 
 from bfrbench.contracts import Sample
 from bfrbench.errors import UnknownName, UsageError
+from bfrbench.studio.recent import Recent
 from bfrbench.studio.rendering import Shot, check_size, render
 
 _YAWS = tuple(range(-75, 76, 15))
@@ -65,6 +66,7 @@ PLANS = {
     "studio-train": Plan(14, 10_000, 70_000, "10,000 people, endless as a stream", endless=True),
 }
 """The sets. Each has people of its own."""
+_RECENT = Recent()
 
 
 class Ids(Sequence[str]):
@@ -119,9 +121,10 @@ class Split(Sequence[Sample]):
 
     def shot(self, key: int | str) -> Shot:
         """The picture with every label."""
-        address = self.address(key)
-        return render(
-            address.identity, address.shot, seed=self.plan.seed, size=self.size, yaw=address.yaw, pitch=address.pitch
+        at, seed, size = self.address(key), self.plan.seed, self.size
+        return _RECENT.get(
+            (seed, size, at),
+            lambda: render(at.identity, at.shot, seed=seed, size=size, yaw=at.yaw, pitch=at.pitch),
         )
 
     def address(self, key: int | str) -> Address:
