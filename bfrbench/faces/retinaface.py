@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Candidates = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
-_BGR_MEAN = (104.0, 117.0, 123.0)
+BGR_MEAN = (104.0, 117.0, 123.0)
 _MAX_SIDE = 1280
 _SUPPRESS = 0.4
 _CHUNK_PIXELS = 8 * 512 * 512
@@ -82,7 +82,7 @@ class RetinaFace:
         stack = np.stack([scaled.image[..., ::-1] for scaled in images])
         pixels = torch.from_numpy(stack).to(self.device).permute(0, 3, 1, 2).float()
         with torch.inference_mode():
-            boxes, scores, points = self.network(pixels - pixels.new_tensor(_BGR_MEAN).view(1, 3, 1, 1))
+            boxes, scores, points = self.network(pixels - pixels.new_tensor(BGR_MEAN).view(1, 3, 1, 1))
             anchors = _anchors(height, width, self.variant.anchors).to(self.device).unsqueeze(0)
             variance = self.network.cfg["variance"]
             side = pixels.new_tensor([width, height])

@@ -72,6 +72,13 @@ KINDS = (
         needs=("gt",),
     ),
     MetricSpec(
+        id="retinaface-distance",
+        target=f"{_HERE}.retinaface_distance:RetinaFaceDistance",
+        summary="Perceptual distance to the ground truth on a face detector's trunk; not LPIPS.",
+        higher_is_better=False,
+        needs=("gt",),
+    ),
+    MetricSpec(
         id="fid",
         target=f"{_HERE}.fid:Fid",
         summary="Fréchet distance of Inception features to the ground truth or to reference statistics.",
@@ -109,6 +116,13 @@ KINDS = (
         target=f"{_HERE}.identity:IdentityCosine",
         summary="Cosine of face embeddings with the ground truth's.",
         higher_is_better=True,
+        needs=("gt",),
+    ),
+    MetricSpec(
+        id="recognition-frechet",
+        target=f"{_HERE}.recognition_frechet:RecognitionFrechet",
+        summary="Fréchet distance of face embeddings to the ground truth's; not FID.",
+        higher_is_better=False,
         needs=("gt",),
     ),
     MetricSpec(

@@ -34,13 +34,13 @@ class Clouds:
 class FrechetDistance(Finaliser[Clouds]):
     """Failures have no features: they are counted, shown, and in no protocol a number."""
 
-    def __init__(self, reference: str | None, metric: str) -> None:
-        self._reference, self._metric = reference, metric
+    def __init__(self, reference: str | None, metric: str, feature: tuple[int, int] = FEATURE) -> None:
+        self._reference, self._metric, self._feature = reference, metric, feature
 
     def fold(self, rows: Iterable[Row]) -> Clouds:
         failed = Counter[Status]()
         restored, gt = Cloud(), Cloud()
-        for _, block in blocks(rows, FEATURE, failed):
+        for _, block in blocks(rows, self._feature, failed):
             restored = restored.add(block[:, 0])
             if self._reference is None:
                 gt = gt.add(block[:, 1])

@@ -210,7 +210,7 @@ def test_every_choice_of_every_kind_is_changed_somewhere(kind):
     choices = set(kind_class(Owned(SPECS[kind], "builtin")).Choices.model_fields)
     changed = {name for one, *_, altered in [*CHANGES, *FEATURE_CHANGES] if one == kind for name in altered}
     changed |= set(OTHER_EXTRACTOR) if kind in ("fid", "kid", "coverage") else set()
-    changed |= set(IDENTITY) if kind == "verification" else set()
+    changed |= set(IDENTITY) if kind in ("verification", "recognition-frechet") else set()
     changed |= {"weights"} if kind == "grey-deg" else set()
     changed |= {name for one, name in ELSEWHERE if one == kind}
     assert choices <= changed

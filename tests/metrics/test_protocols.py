@@ -15,7 +15,9 @@ from bfrbench.metrics.protocol import kind_class, parse_protocol
 from bfrbench.plugins import PluginHost
 
 HOST = PluginHost()
-SHIPPED = ["basic-v1", "basicsr", "bfrbench-v1", "difface", "gpen-paper", "pmrf", "pyiqa-default", "vqfr"]
+SHIPPED = [
+    *("basic-v1", "basicsr", "bfrbench-v1", "difface", "gpen-paper", "pmrf", "pyiqa-default", "small-networks", "vqfr"),
+]
 
 
 def written(name: str) -> dict[str, Any]:
