@@ -61,6 +61,11 @@ class ImageSet:
             raise IndexError(f"{self.ref} has {len(self)} images, there is no number {key}")
         return key % len(self)
 
+    def person(self, key: int | str) -> str | None:
+        """Who is on the image, told without decoding it."""
+        row = self.hf[self.position(key)]
+        return _person(row, self.identity_rule)
+
     def shard(self, index: int, count: int) -> ImageSet:
         """One of `count` parts that have no image in common and miss none."""
         check_part(index, count)
@@ -105,10 +110,15 @@ def sample_of(row: Mapping[str, Any], identity_rule: str = "") -> Sample:
     name = row["id"]
     image = read_cell(row["image"], name)
     gt = read_cell(row["gt"], name) if row.get("gt") is not None else None
-    identity = row.get("identity")
-    if identity is None and identity_rule:
-        identity = identity_of(name, row["image"].get("path") or name, identity_rule)
-    return Sample(name, image, gt, identity, _pose(row), _points(row, name))
+    return Sample(name, image, gt, _person(row, identity_rule), _pose(row), _points(row, name))
+
+
+def _person(row: Mapping[str, Any], rule: str) -> str | None:
+    """From the table, else from the name by a card's rule."""
+    identity: str | None = row.get("identity")
+    if identity is None and rule:
+        return identity_of(row["id"], row["image"].get("path") or row["id"], rule)
+    return identity
 
 
 def identity_of(name: str, path: str, rule: str) -> str | None:

@@ -46,4 +46,6 @@ def bfrbench_metrics() -> list[MetricSpec]:
 
 @hookimpl
 def bfrbench_training_recipes() -> list[TrainingRecipeSpec]:
-    return recipe_specs("bfrbench.training", "recipes", "bfrbench.training.prior:Prior", ("stylegan2-prior",))
+    prior = recipe_specs("bfrbench.training", "recipes", "bfrbench.training.prior:Prior", ("stylegan2-prior",))
+    lite = "bfrbench.embedded.training:LiteMetrics"
+    return [*prior, *recipe_specs("bfrbench.embedded", "recipes", lite, ("lite-metrics",))]
