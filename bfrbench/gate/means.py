@@ -52,6 +52,9 @@ def see_means(
     judged: list[_Asked] = []
     for cell, metric, mask in asked:
         one = _Asked(cell, metric, numbers[metric.name], mask)
+        if metric.kind.exact:
+            found[cell] = _counted(one)
+            continue
         little = _too_little(one, pairs.people)
         if little is None:
             judged.append(one)
@@ -62,6 +65,17 @@ def see_means(
         family = mean_family(np.stack(columns, 1), pairs.people, seed=seed, level=level, side="low")
         found |= _read(judged, family)
     return found
+
+
+def _counted(one: _Asked) -> Seen:
+    """A fact of each image: what changed has changed, and nothing smaller could have been missed."""
+    covered, lost = np.isfinite(one.worse), int((one.numbers.lost & one.mask).sum())
+    if not covered.any():
+        unknown = float("nan")
+        return Seen(0, unknown, unknown, unknown, unknown, unknown, lost=lost)
+    change = float(one.worse[covered].mean())
+    ours, theirs = (float(side[covered].mean()) for side in (one.numbers.candidate, one.numbers.baseline))
+    return Seen(int(covered.sum()), theirs, ours, change, change, 0.0, -change if one.both_ways else None, lost)
 
 
 def _too_little(one: _Asked, people: Sequence[str | None]) -> Seen | str | None:

@@ -65,6 +65,14 @@ KINDS = (
         ideal=0.0,
     ),
     MetricSpec(
+        id="probe-unchanged",
+        target=f"{_HERE}.probe_unchanged:ProbeUnchanged",
+        summary="How many images equal their input: catches a batch that was left unrestored.",
+        higher_is_better=False,
+        needs=("lq",),
+        unit="share",
+    ),
+    MetricSpec(
         id="lpips",
         target=f"{_HERE}.lpips:Lpips",
         summary="Perceptual distance to the ground truth by the lpips package.",

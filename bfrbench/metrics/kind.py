@@ -80,6 +80,9 @@ class Kind(ABC, Generic[C]):
     """Kinds of one family give the same rows when the choices in `row_choices` are equal: they are made once."""
     row_choices: ClassVar[tuple[str, ...] | None] = None
     """The choices that the rows depend on; None for all of them."""
+    exact: ClassVar[bool] = False
+    """Whether a row is a fact of its image, which another seed of an equal restorer leaves as it is: a gate then
+    counts, and asks no statistics."""
     version: ClassVar[int] = 1
     """Raised when the numbers of a kind change for the same choices: it is part of every digest."""
 

@@ -113,6 +113,14 @@ def test_a_drop_in_one_bin_alone_is_found_there() -> None:
     }
 
 
+def test_one_image_that_comes_back_unrestored_is_a_fact_and_not_a_matter_of_chance() -> None:
+    rule = {"metric": "probe-unchanged", "max_drop": 0.0}
+    none, one = (side(board_with(rule), {"probe-unchanged": [0.0] * 63 + [last]}, people=8) for last in (0.0, 1.0))
+    assert outcome(one, none, rule) == "regression"
+    assert outcome(none, none, rule) == outcome(one, one, rule) == outcome(none, one, rule) == "pass"
+    assert outcome(one, none, {**rule, "max_drop": 0.05}) == "pass"
+
+
 def test_images_that_are_lost_count_against_the_candidate() -> None:
     board = board_with({"metric": "probe-level", "max_drop": 0.25}, max_failures=0.05)
     whole: list[float | None] = [0.01 * (number % 5) for number in range(COUNT)]

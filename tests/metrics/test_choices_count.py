@@ -39,6 +39,7 @@ BASES: dict[str, dict[str, Any]] = {
     "probe-level": {"colour": "rgb"},
     "probe-shift": {"smoothing": 2.0},
     "probe-sharpness": {"scale": 1.0, "floor": 0.01},
+    "probe-unchanged": {"tolerance": 0.0},
     "lpips": {"net": "alex", "range": "-1..1", "channels": "rgb"},
     "niqe": {"weights": "niqe-npz", "colour": "y-studio", "rounded": True, "crop": 0, "window": "float64"},
     "pyiqa": {"model": "gmsd", "against": "gt", "better": "lower"},
@@ -61,6 +62,7 @@ CHANGES = [
     ("probe-shift", {"smoothing": 1.0}),
     ("probe-sharpness", {"scale": 2.0}),
     ("probe-sharpness", {"floor": 10.0}),
+    ("probe-unchanged", {"tolerance": 255.0}),
     ("lpips", {"net": "squeeze"}),
     ("lpips", {"range": "0..1"}),
     ("lpips", {"channels": "bgr"}),
@@ -115,7 +117,7 @@ def batch() -> Scored:
 
 def cut(batch: Scored, kind: str) -> Scored:
     """The middle of it, for metrics that care for sides; whole for those that care for faces."""
-    if kind in ("identity", "deg", "detection", "landmarks", "consistency"):
+    if kind in ("identity", "deg", "detection", "landmarks", "consistency", "probe-unchanged"):
         return batch
     side = 250 if kind == "niqe" else 139
     inner = slice(130, 130 + side)
