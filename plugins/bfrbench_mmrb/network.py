@@ -40,6 +40,8 @@ class MmrbShape:
     mix: bool = True
     gate: bool = True
     style_dim: int = 512
+    mapping_layers: int = 8
+    """Of the prior; the mapping network is not used when restoring."""
     width: float = 1.0
     """Width of plain residual blocks, for rivals of equal size."""
 
@@ -68,7 +70,12 @@ class MmrbStyleGan2(nn.Module):
         self.shape = shape
         form: Literal["add", "concat"] = "concat" if shape.link == "noise_concat" else "add"
         self.generator = Generator(
-            shape.size, multiplier=shape.multiplier, narrow=shape.narrow, noise=form, style_dim=shape.style_dim
+            shape.size,
+            multiplier=shape.multiplier,
+            narrow=shape.narrow,
+            noise=form,
+            style_dim=shape.style_dim,
+            mapping_layers=shape.mapping_layers,
         )
         widths = self.generator.widths
         self.sides = sorted(widths)
@@ -113,9 +120,12 @@ class MmrbStyleGan2(nn.Module):
                 self.heads[f"fuse{side // 2}"] = fuse
 
     @torch.no_grad()
-    def adopt(self, prior: Generator) -> None:
-        """Take over a trained prior of the same shape, and its mean style."""
+    def adopt(self, prior: Generator, mean_style: Tensor | None = None) -> None:
+        """Take over a trained prior of the same shape, and its mean style, which is sampled unless it is known."""
         self.generator.load_state_dict(prior.state_dict())
+        if mean_style is not None:
+            self.mean_style.copy_(mean_style)
+            return
         z = torch.randn(STYLES, prior.style_dim, generator=torch.Generator().manual_seed(0))
         device = self.generator.input.input.device
         self.mean_style.copy_(self.generator.style(z.to(device)).mean(dim=0))

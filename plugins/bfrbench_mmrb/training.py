@@ -6,7 +6,7 @@ The labels of the strategy come from the sharp faces alone; the teacher is the m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bfrbench.config import Frozen
-from bfrbench.nn import Discriminator, Generator
+from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
 from bfrbench.training.config import Augmentation
@@ -25,6 +25,7 @@ from bfrbench.training.rates import adam
 from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
 from bfrbench_mmrb.block import PATHS, BlockName, PathName
 from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2, Restored
+from bfrbench_mmrb.priors import read_prior
 
 
 class MmrbSettings(Frozen):
@@ -39,8 +40,9 @@ class MmrbSettings(Frozen):
     mix: bool = True
     gate: bool = True
     width: pydantic.PositiveFloat = 1.0
+    mapping_layers: pydantic.PositiveInt = 8
     prior: str | None = None
-    """A run or checkpoint of `stylegan2-prior` with the same shape."""
+    """A run or checkpoint of `stylegan2-prior` with the same shape, or a file of a published StyleGAN2."""
     warm_up: bool = True
     """Stage S0: reconstruct sharp faces with the prior frozen and no discriminator."""
     teacher: bool = True
@@ -227,9 +229,7 @@ class MmrbTraining(Task):
 
 
 def _shape(size: int, s: MmrbSettings) -> MmrbShape:
-    block = {"block": s.block, "paths": s.paths, "mix": s.mix, "gate": s.gate, "width": s.width}
-    scale = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
-    return MmrbShape(size, link=s.link, **scale, **block)  # type: ignore[arg-type]
+    return MmrbShape(size, **s.model_dump(include={field.name for field in fields(MmrbShape)}))
 
 
 def _shrunk(image: Tensor, factor: int) -> Tensor:
@@ -242,7 +242,12 @@ def _pyramid(small: Mapping[int, Tensor], gt: Tensor) -> Tensor:
 
 
 def _adopt(place: Path, mmrb: MmrbStyleGan2, discriminator: Discriminator) -> None:
-    kept = checkpoint.of_prior(place, "stylegan2-prior")
-    prior: Generator = mmrb.generator
-    checkpoint.load_networks(kept, {"average": prior, "discriminator": discriminator})
-    mmrb.adopt(prior)
+    prior, mean = mmrb.generator, None
+    if place.is_file():
+        filed = read_prior(place)
+        filed.fill(prior, discriminator)
+        mean = filed.mean_style
+    else:
+        kept = checkpoint.of_prior(place, "stylegan2-prior")
+        checkpoint.load_networks(kept, {"average": prior, "discriminator": discriminator})
+    mmrb.adopt(prior, mean)
