@@ -14,29 +14,32 @@ from bfrbench.training.journal import STATS
 _ORDER = "order.json"
 
 
-def place_to_go_on(out: Path, order: dict[str, Any], digest: str, *, resume: bool) -> Path | None:
-    """The checkpoint to go on from; a folder of another training, or one that would be written over, is refused.
-
-    A start that failed leaves no checkpoint and no stats: such a folder is free for the next try.
-    """
-    kept = checkpoint.all_of(out)
-    written = out / _ORDER
-    if not resume:
-        if kept or (out / STATS).exists():
-            raise UsageError(f"{out} holds a training already", "go on with --resume, or choose another folder")
-        return None
-    if not written.exists():
-        raise UsageError(f"{out} holds no training to resume", "leave --resume out to start one")
-    before = json.loads(written.read_text(encoding="utf-8"))
-    if before["digest"] != digest:
-        different = ", ".join(_differing(before["order"], order))
-        raise NotComparable(f"{out} was trained with other settings ({different})", "resume with the same ones")
-    return kept[-1] if kept else None
+def refuse_taken(out: Path) -> None:
+    """A start that failed leaves no checkpoint and no stats: such a folder is free for the next try."""
+    if checkpoint.all_of(out) or (out / STATS).exists():
+        raise UsageError(f"{out} holds a training already", "go on with --resume, or choose another folder")
 
 
 def claim(out: Path, order: dict[str, Any], digest: str) -> None:
     """Write down what is trained here, once everything that it reads is open."""
     atomic.write_json(out / _ORDER, {"digest": digest, "order": order})
+
+
+def ordered(out: Path) -> dict[str, Any]:
+    """What the training in a folder was started with."""
+    path = out / _ORDER
+    if not path.is_file():
+        raise UsageError(f"{out} holds no training to resume", "leave --resume out to start one")
+    order: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["order"]
+    return order
+
+
+def to_go_on(out: Path, now: dict[str, Any], before: dict[str, Any]) -> Path | None:
+    """The last checkpoint (none where a training was killed before its first), if the settings are the same."""
+    if different := ", ".join(_differing(before, now)):
+        raise NotComparable(f"{out} was trained with other settings ({different})", "resume with the same ones")
+    kept = checkpoint.all_of(out)
+    return kept[-1] if kept else None
 
 
 def _differing(before: Any, now: Any, path: str = "") -> list[str]:

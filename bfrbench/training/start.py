@@ -47,13 +47,26 @@ class Order:
         }
 
     @property
-    def digest(self) -> str:
-        """Of what makes two trainings the same; where and how fast they run does not count."""
+    def essence(self) -> dict[str, Any]:
+        """What makes two trainings the same; where and how fast they run does not count."""
         plain = self.plain()
         plain.pop("device")
         for name in ("workers", "cache", "log_every", "checkpoint_every", "keep_last", "milestone_every", "images"):
             plain["recipe"]["run"].pop(name)
-        return digests.of_data(plain)
+        return plain
+
+    @property
+    def digest(self) -> str:
+        return digests.of_data(self.essence)
+
+
+def order_again(plain: dict[str, Any]) -> Order:
+    """An order from its JSON; settings that came later than it have their defaults, which changed nothing."""
+    task = _task_class(plain["target"], plain["plugin"])
+    recipe = RecipeFile.model_validate(plain["recipe"])
+    recipe = recipe.model_copy(update={"task": task.Settings.model_validate(recipe.task).model_dump(mode="json")})
+    data = tuple((name, share) for name, share in plain["data"])
+    return Order(recipe, plain["target"], plain["plugin"], data, plain["validation"], plain["device"])
 
 
 def order(
@@ -109,7 +122,7 @@ def train(what: Order, out: Path, *, resume: bool = False, host: PluginHost | No
 
     host = host or PluginHost()
     with ranks(what.device) as (me, device):
-        place = folder.place_to_go_on(out, what.plain(), what.digest, resume=resume)
+        place = _place_to_go_on(what, out, resume=resume)
         me.wait()
         task = _build(what, device)
         run, recipe = what.recipe.run, _degradation(what.recipe)
@@ -129,6 +142,16 @@ def train(what: Order, out: Path, *, resume: bool = False, host: PluginHost | No
         if me.first:
             _write_result(result, what, task, trainer, checkpoint.folder(out, trainer.clock.images))
         return result
+
+
+def _place_to_go_on(what: Order, out: Path, *, resume: bool) -> Path | None:
+    """The checkpoint to go on from, after a look at whether the folder is this training's."""
+    from bfrbench.training import folder
+
+    if not resume:
+        folder.refuse_taken(out)
+        return None
+    return folder.to_go_on(out, what.essence, order_again(folder.ordered(out)).essence)
 
 
 def _shared(reference: str) -> tuple[str, float]:

@@ -223,3 +223,19 @@ def test_the_order_on_disk_says_everything(whole: Path) -> None:
     written = json.loads((whole / "order.json").read_text())
     assert written["order"]["recipe"]["run"]["batch"] == 8
     assert written["order"]["recipe"]["task"]["noise"] == "add"
+
+
+def test_a_training_of_an_older_version_is_resumed_though_settings_have_been_added(
+    photographs: Path, whole: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    written = json.loads((out / "order.json").read_text())
+    for table, name in (("task", "style_dim"), ("run", "clip")):
+        written["order"]["recipe"][table].pop(name)
+    (out / "order.json").write_text(json.dumps(written))
+    assert start.train(settings(photographs, "run.images=56"), out, resume=True).is_file()
+    with pytest.raises(NotComparable, match=r"task\.style_dim: 512 then, 64 now"):
+        start.train(settings(photographs, "task.style_dim=64"), out, resume=True)
