@@ -80,7 +80,8 @@ class LiteNetwork(nn.Module):
 
     def spread(self, layers: list[Tensor]) -> Tensor:
         """The last stage with its places kept, N×2048: what embedding and landmarks are read from."""
-        return self.reduce(layers[-1]).flatten(1)
+        reduced: Tensor = self.reduce(layers[-1])
+        return reduced.flatten(1)
 
     def embed(self, layers: list[Tensor]) -> Tensor:
         """N×128 of length one."""

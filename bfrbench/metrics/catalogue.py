@@ -190,4 +190,25 @@ KINDS = (
         higher_is_better=False,
         needs=("posterior-mean",),
     ),
+    MetricSpec(
+        id="ids-lite",
+        target=f"{_HERE}.ids_lite:IdsLite",
+        summary="Cosine of the embedded small network's face embeddings: notices change, never ranks.",
+        higher_is_better=True,
+        needs=("gt",),
+    ),
+    MetricSpec(
+        id="pd-lite",
+        target=f"{_HERE}.pd_lite:PdLite",
+        summary="Distance over the embedded small network's layers: notices change, never ranks.",
+        higher_is_better=False,
+        needs=("gt",),
+    ),
+    MetricSpec(
+        id="fd-lite",
+        target=f"{_HERE}.fd_lite:FdLite",
+        summary="Fréchet distance of the embedded small network's pooled features: notices change, never ranks.",
+        higher_is_better=False,
+        needs=("gt",),
+    ),
 )
