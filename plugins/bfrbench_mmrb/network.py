@@ -162,6 +162,13 @@ class MmrbStyleGan2(nn.Module):
         ws, features = self.encode(image)
         return self._synthesise(ws, self.decode(features), fixed_noise=True)
 
+    def by_styles_alone(self, ws: Tensor) -> Tensor:
+        """What the prior makes of w+ without the link: the part of the restoration that is the style's own."""
+        if self.shape.link == "noise_concat":
+            maps = [torch.zeros(1, 1, side, side, device=ws.device) for _, side in self.generator.noise_shapes()]
+            return self.generator.synthesise(ws, maps)
+        return self.generator.synthesise(ws, self.generator.fixed_noise())
+
     def _synthesise(self, ws: Tensor, decoded: dict[int, Tensor], fixed_noise: bool) -> Tensor:
         link, generator = self.shape.link, self.generator
         if link == "noise_concat":

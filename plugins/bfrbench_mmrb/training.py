@@ -5,6 +5,7 @@ The labels of the strategy come from the sharp faces alone; the teacher is the m
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -82,6 +83,10 @@ class MmrbSettings(Frozen):
     augmentation: Augmentation = "none"
 
 
+_WATCH_EVERY = 16
+"""Steps between looks at what the prior makes of the styles alone."""
+
+
 class MmrbTraining(Task):
     """Learns pairs, each face in two degradations."""
 
@@ -115,6 +120,8 @@ class MmrbTraining(Task):
         self.trunk = perceptual_trunk(s.perceptual_trunk, self.device) if s.perceptual else None
         self.embed = identity_network(self.device) if s.identity else None
         self.teacher: MmrbStyleGan2 | None = None
+        self.watched: dict[str, list[float]] = defaultdict(list)
+        """What a step showed besides its losses."""
         self.images = 0
         self._set_stage()
 
@@ -155,6 +162,8 @@ class MmrbTraining(Task):
         self._set_stage()
         self.adversary.after_step(self.batch, stats)
         stats["stage"] = float(self.stage)
+        stats.update({name: sum(values) / len(values) for name, values in self.watched.items()})
+        self.watched.clear()
 
     def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
         assert faces.lq is not None
@@ -188,6 +197,7 @@ class MmrbTraining(Task):
 
     def _lose(self, faces: Faces) -> Terms:
         s, out, gt = self.settings, self._given(faces), faces.gt
+        self._watch(out, gt)
         terms: Terms = {"l1": s.l1 * (out.image - gt).abs().mean()}
         if self.trunk is not None:
             terms["perceptual"] = s.perceptual * losses.perceptual(self.trunk(gt), self.trunk(out.image))
@@ -203,6 +213,15 @@ class MmrbTraining(Task):
             result, given = (_shrunk(image, s.factor) for image in (out.image, cast(Tensor, faces.lq)))
             terms["redegradation"] = s.redegradation * (result - given).abs().mean()
         return {**terms, **self._taught(faces, out)}
+
+    @torch.no_grad()
+    def _watch(self, out: Restored, gt: Tensor) -> None:
+        """Whether w+ still tells people apart while the link carries the image; changes nothing of the training."""
+        if len(gt) > 1:
+            self.watched["styles/variance"].append(float(out.ws.var(dim=0).mean()))
+        if self.images % (_WATCH_EVERY * self.batch) == 0:
+            alone = self.mmrb.by_styles_alone(out.ws)
+            self.watched["styles/l1-alone"].append(float((alone - gt).abs().mean()))
 
     def _taught(self, faces: Faces, out: Restored) -> Terms:
         """What the teacher says: of the sharp face in S1 and S2, of the other view in S2."""

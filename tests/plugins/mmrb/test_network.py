@@ -97,6 +97,31 @@ def test_stages_come_when_the_recipe_says_and_the_prior_learns_last(photographs:
     assert "restorer/latent" not in lines[4] and "discriminator/logistic" not in lines[4]
     assert "restorer/latent" in lines[12] and "restorer/consistency" not in lines[12]
     assert "restorer/consistency" in lines[28]
+    assert all("restorer/gradient" in line for line in lines.values())
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_the_variance_of_styles_and_what_styles_give_alone_are_logged(photographs: Path, link: Link) -> None:
+    task = task_of(photographs, f"task.link={link}", "task.warm_up=false", "task.sharp_share=0.0")
+    task.follow(MmrbStyleGan2(task.mmrb.shape).eval())
+    faces = Faces(*(torch.rand(4, 3, 32, 32) * 2 - 1 for _ in range(3)))
+    with torch.no_grad():
+        alone = (task.mmrb.by_styles_alone(task.mmrb.encode(faces.lq)[0]) - faces.gt).abs().mean()
+    first, second = _logged(task, faces, 4), _logged(task, faces, 8)
+    assert first["styles/variance"] == 0.0
+    assert first["styles/l1-alone"] == pytest.approx(float(alone))
+    assert "styles/l1-alone" not in second  # only every 16 steps
+    with torch.no_grad():
+        task.mmrb.to_styles.weight.normal_(std=0.1)
+        expected = task.mmrb.encode(faces.lq)[0].var(dim=0).mean()
+    assert _logged(task, faces, 12)["styles/variance"] == pytest.approx(float(expected), rel=1e-4)
+
+
+def _logged(task: Any, faces: Faces, images: int) -> dict[str, float]:
+    stats: dict[str, float] = {}
+    task._lose(faces)
+    task.after_step(images, stats)
+    return stats
 
 
 @pytest.mark.parametrize("switch", ["task.warm_up=false", "task.teacher=false", "task.two_views=false"])
