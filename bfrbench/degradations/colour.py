@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _LUMA = (0.299, 0.587, 0.114)
 """OpenCV's weights."""
 _TORCHVISION_LUMA = (0.2989, 0.587, 0.114)
+_STRIP = 1 << 14
+"""Pixels that go together through the steps of a change."""
 
 
 def luma(image: Array, weights: tuple[float, float, float] = _LUMA) -> Array:
@@ -67,15 +70,27 @@ def _contrast(image: Array, factor: float) -> Array:
 
 
 def _saturation(image: Array, factor: float) -> Array:
-    return _blend(image, luma(image, _TORCHVISION_LUMA)[..., None], factor)
+    return _by_strips(lambda strip: _blend(strip, luma(strip, _TORCHVISION_LUMA)[..., None], factor), image)
 
 
 def _hue(image: Array, turn: float) -> Array:
     """Through hue, saturation, value and back; a turn of 1 is the full circle."""
-    red, green, blue = (np.ascontiguousarray(image[..., channel]) for channel in range(3))
+    return _by_strips(lambda strip: _turned(strip, turn), image)
+
+
+def _by_strips(change: Callable[[Array], Array], image: Array) -> Array:
+    """A change pixel by pixel, a few rows at a time: what it needs in between stays in the cache."""
+    result = np.empty_like(image)
+    rows = max(1, _STRIP // max(image.shape[1], 1))
+    for first in range(0, len(image), rows):
+        result[first : first + rows] = change(image[first : first + rows])
+    return result
+
+
+def _turned(image: Array, turn: float) -> Array:
+    red, green, blue = cv2.split(image)
     high = np.maximum(np.maximum(red, green), blue)
     spread = high - np.minimum(np.minimum(red, green), blue)
-    six = np.float32(6.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         hue = np.where(
             red == high,
@@ -85,13 +100,13 @@ def _hue(image: Array, turn: float) -> Array:
     hue[spread == 0] = 0
     hue += np.float32(turn * 6.0 + 6.0)
     # Each channel is the value less a clipped triangle of the hue, in sixths of the circle.
-    turned = np.empty_like(image)
-    for channel, offset in enumerate((5.0, 3.0, 1.0)):
+    six, planes = np.float32(6.0), []
+    for offset in (5.0, 3.0, 1.0):
         sector = hue + np.float32(offset)
         sector -= six * np.floor(sector / six)
         triangle = np.clip(np.minimum(sector, np.float32(4.0) - sector), 0, 1)
-        turned[..., channel] = high - spread * triangle
-    return turned
+        planes.append(high - spread * triangle)
+    return np.asarray(cv2.merge(planes), np.float32)
 
 
 def _blend(image: Array, other: Any, factor: float) -> Array:

@@ -2,20 +2,19 @@
 
 A resize is a matrix on each axis, read off OpenCV itself, and a blur is a sum of separable filters (one for an
 isotropic Gaussian, a few for others). A blur followed by a resize therefore needs only the rows and columns
-that the resize looks at. Where that does not pay, OpenCV's filter2D does the blur.
+that the resize looks at. Where that does not pay, the blur is done at full size.
 Sums are float64, so that their order, which differs between machines, moves no rounding; results are float32.
 """
 
 from __future__ import annotations
 
-import math
-import threading
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from bfrbench.degradations.separable import Window, filtered, scratch, separate
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,33 +24,12 @@ if TYPE_CHECKING:
     Levels = npt.NDArray[np.float32]
     Image = npt.NDArray[np.uint8] | Levels
 
-
-@dataclass(frozen=True)
-class Band:
-    """Some outputs of an axis, from `first` on: term × output × pixel, over the pixels from `begin` to `end`."""
-
-    first: int
-    begin: int
-    end: int
-    weights: Array
-
-
 INTERPOLATIONS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC}
-_ROWS, _COLUMNS = 6, 32
-"""Outputs that are made together: few enough that little but what they look at is multiplied."""
-_THREAD = threading.local()
 _DROPPED = 1e-5
 """How much of a kernel's absolute sum its separable form may miss; seen: 0.00001 grey levels."""
-_FILTER2D_COST = 320.0
-"""What filter2D costs, in multiplications a pixel of the separable form, as measured beside each other."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """One axis of a resize: each output looks at `weights.shape[1]` neighbours from `starts` on."""
-
-    starts: npt.NDArray[np.int64]
-    weights: Array
+_FULL_SIZE_COST = 320.0
+"""From here on, in multiplications a pixel, a blur and its resize are two steps. Part of the promise of equal bytes:
+blurring first rounds to float32 in between."""
 
 
 def resize(image: Image, size: tuple[int, int], method: str) -> Levels:
@@ -91,24 +69,21 @@ def blur(image: Image, kernel: Array) -> Levels:
 def blur_resize(image: Image, kernel: Array, size: tuple[int, int], method: str) -> Levels:
     """The same as `blur` and `resize`, to about 1e-5 grey levels."""
     (height, width), reach = image.shape[:2], kernel.shape[0] // 2
-    left, right = separate(kernel)
     rows, columns = window(height, size[0], method), window(width, size[1], method)
-    if min(height, width) <= reach or len(left) * _cost(rows, columns, kernel.shape[0], image.shape) > _FILTER2D_COST:
+    cost = _cost(rows, columns, kernel.shape[0], image.shape)
+    if min(height, width) <= reach or cost > _FULL_SIZE_COST:
         return resize(blur(image, kernel), size, method)
-    padded = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
-    lines = scratch("lines", (padded.shape[0], padded.shape[2], padded.shape[1]))
-    np.copyto(lines, padded.transpose(0, 2, 1))
-    return _separably(lines, _bands(rows, left, _ROWS), _bands(columns, right, _COLUMNS), size)
+    filters = separate(trimmed(kernel), _DROPPED)
+    if len(filters[0]) * cost > _FULL_SIZE_COST:
+        return resize(blur(image, kernel), size, method)
+    return filtered(image, filters, rows, columns)
 
 
-def scratch(purpose: str, shape: tuple[int, ...]) -> Array:
-    """Float64 memory of this thread, kept from call to call: fresh pages cost more than the sums done in them."""
-    count = math.prod(shape)
-    kept: Array | None = getattr(_THREAD, purpose, None)
-    if kept is None or kept.size < count:
-        kept = np.empty(count)
-        setattr(_THREAD, purpose, kept)
-    return kept[:count].reshape(shape)
+def trimmed(kernel: Array) -> Array:
+    """Without the rows and columns of nothing around it; its centre stays where it is."""
+    (down, across), half = np.nonzero(kernel), kernel.shape[0] // 2
+    reach_down, reach_across = (int(np.abs(at - half).max()) for at in (down, across))
+    return kernel[half - reach_down : half + reach_down + 1, half - reach_across : half + reach_across + 1]
 
 
 @lru_cache(maxsize=2048)
@@ -123,57 +98,6 @@ def window(source: int, target: int, method: str) -> Window:
     return Window(starts, np.take_along_axis(matrix, starts[:, None] + np.arange(taps), 1))
 
 
-def separate(kernel: Array) -> tuple[Array, Array]:
-    """Vertical and horizontal filters, one row each a term, whose products sum to the kernel."""
-    left, strength, right = np.linalg.svd(kernel)
-    terms = (left * strength).T[:, :, None] * right[:, None, :]
-    missing = np.abs(kernel - np.cumsum(terms, 0)).sum((1, 2))
-    count = int((missing < _DROPPED * np.abs(kernel).sum()).argmax()) + 1
-    return (left * strength).T[:count], right[:count]
-
-
 def _cost(rows: Window, columns: Window, taps: int, shape: tuple[int, ...]) -> float:
     """Multiplications a pixel that one term of the kernel costs."""
     return 2.0 * taps * len(columns.starts) / shape[1] * (1 + len(rows.starts) / shape[0])
-
-
-def _separably(lines: Array, rows: list[Band], columns: list[Band], size: tuple[int, int]) -> Levels:
-    """Filter and resize both axes of row × channel × column and sum the terms, some rows at a time."""
-    channels, width = lines.shape[1:]
-    flat = lines.reshape(lines.shape[0], -1)
-    result = np.empty((*size, channels), np.float32)
-    for down in rows:
-        terms, count, _ = down.weights.shape
-        part = scratch("part", (terms * count, flat.shape[1]))
-        np.matmul(down.weights.reshape(terms * count, -1), flat[down.begin : down.end], out=part)
-        strip = part.reshape(terms, count * channels, width)
-        for across in columns:
-            summed = (strip[:, :, across.begin : across.end] @ across.weights.transpose(0, 2, 1)).sum(0)
-            laid = summed.reshape(count, channels, -1).transpose(0, 2, 1)
-            result[down.first : down.first + count, across.first : across.first + laid.shape[1]] = laid
-    return result
-
-
-def _bands(axis: Window, filters: Array, size: int) -> list[Band]:
-    """The outputs of an axis by `size`, each lot as a matrix over the only pixels it looks at."""
-    weights = _composed(axis, filters)
-    terms, count, taps = weights.shape
-    bands = []
-    for first in range(0, count, size):
-        starts = axis.starts[first : first + size]
-        begin, end = int(starts[0]), int(starts[-1]) + taps
-        matrix = np.zeros((terms, len(starts), end - begin))
-        places = (starts - begin)[:, None] + np.arange(taps)
-        matrix[:, np.arange(len(starts))[:, None], places] = weights[:, first : first + size]
-        bands.append(Band(first, begin, end, matrix))
-    return bands
-
-
-def _composed(axis: Window, filters: Array) -> Array:
-    """Filter and resize in one: term × output × tap."""
-    taps = axis.weights.shape[1]
-    length = filters.shape[1]
-    composed = np.zeros((len(filters), len(axis.starts), taps + length - 1))
-    for tap in range(taps):
-        composed[:, :, tap : tap + length] += axis.weights[None, :, tap, None] * filters[:, None, :]
-    return composed

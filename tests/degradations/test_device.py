@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -109,6 +109,7 @@ def test_words_are_cut_from_philox_as_on_the_exact_road() -> None:
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.sampled_from(["linear", "area", "cubic"]))
+@example(54, 58, "area")
 @settings(max_examples=80, deadline=None)
 def test_resize_weights_are_opencvs(source: int, target: int, method: str) -> None:
     ours = resize_weights([source, 3], [target, 5], method, torch.device("cpu"))[0, :target, :source].numpy()

@@ -59,6 +59,18 @@ def test_resize_is_opencvs_within_a_grey_level_on_real_faces(method: str, size: 
         assert np.abs(ours.astype(int) - np.clip(np.rint(theirs), 0, 255).astype(int)).max() <= 1
 
 
+@pytest.mark.parametrize("times", [3, 5, 7])
+def test_a_blur_before_an_enlargement_by_a_whole_number_is_opencvs(times: int) -> None:
+    """A cubic weight of exactly nothing lets a window start later than the next output's."""
+    kernel = kernel_of("blur", BLURS[1])
+    image = made_up(40, 33)
+    size = (40 * times, 33 * times)
+    assert (np.diff(filtering.window(40, size[0], "cubic").starts) < 0).any()
+    ours = filtering.blur_resize(image, kernel, size, "cubic")
+    blurred = cv2.filter2D(image.astype(np.float64), -1, kernel)
+    assert np.abs(ours - cv2.resize(blurred, size[::-1], interpolation=cv2.INTER_CUBIC)).max() < 1e-3
+
+
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from(["linear", "area", "cubic"]))
 @settings(max_examples=80, deadline=None)
 def test_a_window_holds_all_of_opencvs_weights(source: int, target: int, method: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from bfrbench.config import read_toml
 from bfrbench.contracts import Draw
 from bfrbench.degradations import Recipe, load_recipe, shipped_names
+from bfrbench.degradations.grammar import OneOf, plain_steps
 from bfrbench.degradations.toml import to_toml
 from bfrbench.errors import BfrbenchError, ConfigError, PluginError, UnknownName, UsageError
 from bfrbench.hookspecs import hookimpl
@@ -42,7 +43,7 @@ CHANCES = {
     "difface": {"grey": 0.01},
 }
 NAMES = {
-    *PUBLISHED, "difface-grid", "real-esrgan", "grey", "strokes", "palette",
+    *PUBLISHED, "lite", "difface-grid", "real-esrgan", "grey", "strokes", "palette",
     *(f"sr-x{k}" for k in (4, 8, 16, 32, 64, 128, 256)), *(f"sr-bicubic-x{k}" for k in (4, 8, 16)),
 }  # fmt: skip
 
@@ -104,6 +105,20 @@ def _uniform(values: list[float], low: float, high: float) -> None:
 
 def _near(found: float, expected: float, error: float) -> None:
     assert abs(found - expected) < 4.5 * error, (found, expected, error)
+
+
+def test_lite_is_half_vqfr_and_half_codeformer() -> None:
+    lite = load_recipe("lite")
+    both = [load_recipe(name).steps for name in ("vqfr-1", "codeformer-2")]
+    choice, back = lite.steps
+    assert isinstance(choice, OneOf) and [branch.weight for branch in choice.branch] == [1, 1]
+    for branch, shipped in zip(choice.branch, both, strict=True):
+        assert plain_steps([*branch.steps, back]) == plain_steps(shipped)
+    qualities = [op.args["quality"] for i in range(2000) for op in lite.draw(0, str(i)).ops if op.name == "jpeg"]
+    _near(sum(q >= 80 for q in qualities) / 2000, 0.5 * 20 / 40, math.sqrt(0.25 * 0.75 / 2000))
+    ratios = _numbers([lite.draw(0, str(i)) for i in range(2000)], "resize", "ratio")
+    _near(sum(r < 4 for r in ratios) / 2000, 0.5 * 3.2 / 7.2, math.sqrt(0.22 * 0.78 / 2000))
+    _near(sum(r > 8 for r in ratios) / 2000, 0.5 * 22 / 26, math.sqrt(0.42 * 0.58 / 2000))
 
 
 def test_gfpgan_colours_and_restoreformer_kernels_are_as_published() -> None:

@@ -19,9 +19,11 @@ def resize_weights(sources: Sequence[int], targets: Sequence[int], method: str, 
     source = torch.tensor(sources, dtype=torch.float64, device=device)[:, None]
     target = torch.tensor(targets, dtype=torch.float64, device=device)[:, None]
     at = torch.arange(max(targets), dtype=torch.float64, device=device)[None]
-    step = source / target
+    step = 1 / (target / source)  # OpenCV's way round: the last bit decides what is floored
     if method == "area":
-        weights = torch.where((step >= 1)[..., None], _area(at, step, max(sources)), _area_enlarged(at, step, source))
+        weights = torch.where(
+            (step >= 1)[..., None], _area(at, step, max(sources)), _area_enlarged(at, step, source, target)
+        )
     else:
         taps = _cubic if method == "cubic" else _linear
         weights = _laid(*taps((at + 0.5) * step - 0.5), source)
@@ -55,10 +57,10 @@ def _area(at: Tensor, step: Tensor, longest: int) -> Tensor:
     return overlap / step[..., None]
 
 
-def _area_enlarged(at: Tensor, step: Tensor, source: Tensor) -> Tensor:
+def _area_enlarged(at: Tensor, step: Tensor, source: Tensor, target: Tensor) -> Tensor:
     """What OpenCV does instead when the image grows: linear, but only across the borders of source pixels."""
     first = (at * step).floor()
-    part = (at + 1) - (first + 1) / step
+    part = ((at + 1) - (first + 1) * (target / source)).float().double()
     part = torch.where(part <= 0, 0, part - part.floor())
     return _laid(first[..., None] + torch.arange(2, device=at.device), torch.stack([1 - part, part], -1), source)
 
