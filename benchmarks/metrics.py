@@ -1,6 +1,6 @@
 """All metrics in one pass, beside the bare time of their networks and beside what a user runs today.
 
-    python benchmarks/metrics.py [--images 200] [--only passes|frechet|memory]
+    python benchmarks/metrics.py [--images 200] [--only passes|frechet|subsets|memory]
 
 Faces come from the research data (`BFRBENCH_SHARED_DATA`). AlexNet and Inception get seeded random numbers where
 their published files are not in the store: time does not depend on what they hold.
@@ -228,6 +228,7 @@ def frechet_distance() -> None:
         return ((stream.standard_normal((count, dimensions)) * spectrum) @ turn.T).astype(np.float32)
 
     reference = of_features(features(6000))
+    frechet(of_features(features(10)), of_features(features(10)))  # loads torch
     cached = timed(lambda: reference.root)[0]
     print(f"Fréchet distance at {dimensions} dimensions; the reference's root, once: {cached:.1f} s")
     print("| N | ours, s | scipy sqrtm, s | ratio | relative difference |\n|---|---|---|---|---|")
@@ -244,6 +245,34 @@ def frechet_distance() -> None:
         theirs, expected = timed(sqrtm)
         off = abs(distance - expected) / expected
         print(f"| {count} | {seconds:.2f} | {theirs:.2f} | {theirs / seconds:.1f} | {off:.1e} |")
+
+
+def subsets(draws: int = 5) -> None:
+    """What an interval asks for: the number of random halves of the same rows."""
+    from bfrbench.contracts import Row
+    from bfrbench.metrics import Context, load_protocol
+
+    stream, dimensions, count = np.random.default_rng(0), 2048, 1711
+    spectrum = np.arange(1, dimensions + 1) ** -0.4
+    pairs = (stream.standard_normal((count, 2, dimensions)) * spectrum).astype(np.float32)
+    rows = [Row(str(index), feature=pair) for index, pair in enumerate(pairs)]
+    print(f"{draws} random halves of {count} images\n| metric | each anew, s | together, s | ratio | difference |")
+    print("|---|---|---|---|---|")
+    for name in ("fid-gt", "kid-gt"):
+        finaliser = load_protocol("bfrbench-v1").metric(name).kind.finaliser
+        halves = [np.sort(stream.choice(count, count // 2, replace=False)) for _ in range(draws)]
+
+        def anew(finaliser: Any = finaliser, halves: Any = halves) -> list[float]:
+            folded = (finaliser.fold([rows[at] for at in half]) for half in halves)
+            return [finaliser.value(state, Context()).value for state in folded]
+
+        def together(finaliser: Any = finaliser, halves: Any = halves) -> list[float]:
+            over = finaliser.over(rows, Context())
+            return [over(half) for half in halves]
+
+        (slow, first), (fast, second) = timed(anew), timed(together)
+        off = max(abs(a - b) / abs(a) for a, b in zip(first, second, strict=True))
+        print(f"| {name} | {slow:.2f} | {fast:.2f} | {slow / fast:.1f} | {off:.0e} |")
 
 
 def memory() -> None:
@@ -268,12 +297,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--only", choices=("passes", "frechet", "memory"))
+    parser.add_argument("--only", choices=("passes", "frechet", "subsets", "memory"))
     arguments = parser.parse_args()
     os.environ.setdefault("BFRBENCH_OFFLINE", "1")
     jobs = {
         "passes": lambda: passes(arguments.images, arguments.repeats),
         "frechet": frechet_distance,
+        "subsets": subsets,
         "memory": memory,
     }
     for name, job in jobs.items():

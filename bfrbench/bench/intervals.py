@@ -10,7 +10,6 @@ from bfrbench.contracts import Row
 from bfrbench.errors import TooLittleMeasured
 from bfrbench.metrics import Context, ProtocolMetric, Value
 from bfrbench.metrics.mean import Mean
-from bfrbench.stats.bits import Ints
 
 LEVEL = 0.95
 SHARE = "share"
@@ -96,12 +95,7 @@ def _distance(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> 
     """Subsets of people, centred on the point estimate."""
     from bfrbench.stats import subsample_estimate
 
-    finaliser = metric.kind.finaliser
     people = [context.identities.get(row.id) for row in rows]
-
-    def statistic(positions: Ints) -> float:
-        value = finaliser.value(finaliser.fold([rows[index] for index in positions]), context).value
-        return math.nan if value is None else value
-
+    statistic = metric.kind.finaliser.over(rows, context)
     interval = subsample_estimate(statistic, len(rows), people, level=LEVEL, resamples=SUBSETS).interval
     return interval.low, interval.high

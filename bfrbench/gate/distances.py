@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ from bfrbench.bench.intervals import FEWEST_FOR_DISTANCE, SUBSETS
 from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.scorecard import MetricResult
 from bfrbench.bench.summary import people_of
-from bfrbench.contracts import Row
 from bfrbench.errors import NotComparable
 from bfrbench.gate.cells import Cell
 from bfrbench.gate.means import POWER, Mask
@@ -24,28 +22,33 @@ from bfrbench.stats.bits import Ints
 
 
 @dataclass(frozen=True)
+class _Sides:
+    """One metric on both sides: what is worked out once for all its cells."""
+
+    candidate: Callable[[Ints], float]
+    baseline: Callable[[Ints], float]
+    """The number over the images at some positions."""
+    held: Mask
+    """Images that both sides have features of."""
+    lost: int
+    """Images that the baseline alone has features of."""
+
+
+@dataclass(frozen=True)
 class _Asked:
     cell: Cell
     metric: ProtocolMetric
     usable: Mask
     """Images of the cell that both sides have features of."""
-    candidate: Sequence[Row]
-    baseline: Sequence[Row]
-    context: Context
+    sides: _Sides
 
     def values(self, positions: Ints) -> tuple[float, float]:
-        chosen = [int(index) for index in positions if self.usable[index]]
-        ours, theirs = (self._value([side[index] for index in chosen]) for side in (self.candidate, self.baseline))
-        return ours, theirs
+        chosen = positions[self.usable[positions]]
+        return self.sides.candidate(chosen), self.sides.baseline(chosen)
 
     def drop(self, positions: Ints) -> float:
         ours, theirs = self.values(positions)
         return theirs - ours if self.metric.higher_is_better else ours - theirs
-
-    def _value(self, rows: Sequence[Row]) -> float:
-        finaliser = self.metric.kind.finaliser
-        value = finaliser.value(finaliser.fold(rows), self.context).value
-        return math.nan if value is None else value
 
 
 def see_distances(
@@ -65,7 +68,9 @@ def see_distances(
             enough.append((cell, metric, mask))
     if not enough:
         return found
-    judged = [_opened(cell, metric, mask, protocol, pairs, results) for cell, metric, mask in enough]
+    metrics = {metric.name: metric for _, metric, _ in enough}
+    sides = {name: _opened(metric, protocol, pairs, results) for name, metric in metrics.items()}
+    judged = [_Asked(cell, metric, mask & sides[metric.name].held, sides[metric.name]) for cell, metric, mask in enough]
     drawn = subsample(lambda at: [one.drop(at) for one in judged], len(pairs), pairs.people, resamples=SUBSETS)
     two_sided = any(one.cell.rule.max_gain is not None for one in judged)
     family = subsample_family(drawn, level=level, side="both" if two_sided else "low")
@@ -80,19 +85,12 @@ def see_distances(
             low=float(family.low[index]),
             visible=float(family.visible(POWER)[index]),
             gain_low=-float(family.high[index]) if two_sided else None,
-            lost=int((one.metric.kind.failure == "leave-out") * _lost(one)),
+            lost=one.sides.lost,
         )
     return found
 
 
-def _opened(
-    cell: Cell,
-    metric: ProtocolMetric,
-    mask: Mask,
-    protocol: Protocol,
-    pairs: Pairs,
-    results: Mapping[str, MetricResult],
-) -> _Asked:
+def _opened(metric: ProtocolMetric, protocol: Protocol, pairs: Pairs, results: Mapping[str, MetricResult]) -> _Sides:
     from bfrbench.metrics.references import open_reference
 
     reference = open_reference(metric, protocol)
@@ -101,9 +99,7 @@ def _opened(
         raise NotComparable(problem, "put those statistics here, or run both sides again")
     ours, theirs = (list(rows_of(side, metric.rows)) for side in (pairs.candidate, pairs.baseline))
     held = np.array([first.status == "ok" == second.status for first, second in zip(ours, theirs, strict=True)])
-    return _Asked(cell, metric, mask & held, ours, theirs, Context(reference, people_of(pairs.candidate)))
-
-
-def _lost(one: _Asked) -> int:
-    pairs = zip(one.candidate, one.baseline, strict=True)
-    return sum(first.status != "ok" == second.status for first, second in pairs)
+    lost = sum(first.status != "ok" == second.status for first, second in zip(ours, theirs, strict=True))
+    context, finaliser = Context(reference, people_of(pairs.candidate)), metric.kind.finaliser
+    lost *= metric.kind.failure == "leave-out"
+    return _Sides(finaliser.over(ours, context), finaliser.over(theirs, context), held, lost)

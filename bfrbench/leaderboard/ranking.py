@@ -93,12 +93,12 @@ def _by_distance(entries: Sequence[Entry], metric: ProtocolMetric, protocol: Pro
         problem = f"{sum(usable)} images are too few to rank by {metric.name}"
         raise TooLittleMeasured(problem, f"measure at least {FEWEST_FOR_DISTANCE}")
     context = Context(open_reference(metric, protocol), people_of(tables[0]))
-    finaliser = metric.kind.finaliser
+    over = [metric.kind.finaliser.over(side, context) for side in rows]
+    use = np.array(usable)
 
     def distances(positions: Ints) -> list[float]:
-        chosen = [int(index) for index in positions if usable[index]]
-        found = (finaliser.value(finaliser.fold([side[index] for index in chosen]), context).value for side in rows)
-        return [math.nan if value is None else value for value in found]
+        chosen = positions[use[positions]]
+        return [distance(chosen) for distance in over]
 
     people = tables[0].column("identity").to_pylist()
     better = metric.higher_is_better

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -61,6 +61,11 @@ class Table:
     @property
     def n(self) -> int:
         return len(self.ids)
+
+    def places(self, rows: Sequence[Row]) -> npt.NDArray[np.intp]:
+        """Where each of the rows that this was made from lies in it; -1 for one that failed."""
+        kept = {name: place for place, name in enumerate(self.ids)}
+        return np.array([kept.get(row.id, -1) for row in rows], dtype=np.intp)
 
     def side(self, index: int) -> F32:
         """n × d: 0 for restored images, 1 for their ground truth."""

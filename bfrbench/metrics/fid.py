@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -12,8 +13,12 @@ from bfrbench.contracts import Row, Status
 from bfrbench.errors import NotComparable
 from bfrbench.metrics.features import blocks
 from bfrbench.metrics.frechet import Cloud, Gaussian, frechet
+from bfrbench.metrics.frechet_subsets import Features, distances
 from bfrbench.metrics.inception import FEATURE, InceptionChoices, InceptionKind
 from bfrbench.metrics.kind import Context, Finaliser, Value
+
+if TYPE_CHECKING:
+    from bfrbench.stats.bits import Ints
 
 
 class FidChoices(InceptionChoices):
@@ -59,9 +64,18 @@ class FrechetDistance(Finaliser[Clouds]):
         note = "fewer images than dimensions: read the interval" if state.restored.n < against.dimensions else ""
         return Value(distance, state.restored.n, failed, extra, note)
 
+    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        if not any(row.feature is not None for row in rows):
+            return super().over(rows, context)
+        features = Features.of(rows, self._feature, both=self._reference is None)
+        return distances(features, None if self._reference is None else self._known(context))
+
     def _against(self, state: Clouds, context: Context) -> Gaussian:
         if self._reference is None:
             return state.gt.gaussian
+        return self._known(context)
+
+    def _known(self, context: Context) -> Gaussian:
         if context.reference is None:
             raise NotComparable(f"{self._metric} has no statistics of {self._reference}", "give the reference")
         return context.reference.gaussian

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
@@ -15,9 +16,9 @@ from bfrbench.metrics.inception import FEATURE, InceptionChoices, InceptionKind
 from bfrbench.metrics.kind import Context, Finaliser, Value
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from bfrbench.metrics.features import F32
+    from bfrbench.metrics.frechet import F64
+    from bfrbench.stats.bits import Ints
 
 
 class KidChoices(InceptionChoices):
@@ -29,23 +30,69 @@ class KidChoices(InceptionChoices):
     seed: int = Field(ge=0, description="of the random subsets")
 
 
-def mmd2(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float:
-    """The unbiased estimate of the squared MMD of two equally many features, kernel (x·y / d + 1)³."""
-    n = len(first)
-    both = np.concatenate([first, second])
-    kernel = (both @ both.T / both.shape[1] + 1.0).astype(np.float64) ** 3
-    within = kernel[:n, :n].sum() + kernel[n:, n:].sum() - np.trace(kernel)
-    return float(within / (n * (n - 1)) - 2 * kernel[:n, n:].mean())
+LARGEST = 4096
+"""Features of a side up to which the kernel of all pairs is kept: 128 MiB at most for each of three."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The kernel (x·y / d + 1)³ of all pairs, within each set and across: any subset's distance is sums of them."""
+
+    within: tuple[F64, F64]
+    across: F64
+
+    @classmethod
+    def of(cls, first: F32, second: F32) -> Kernels:
+        return cls((_kernel(first, first), _kernel(second, second)), _kernel(first, second))
+
+    def at(self, first: Ints, second: Ints) -> Kernels:
+        """Of some of the features on each side."""
+        one, two = self.within
+        return Kernels((one[np.ix_(first, first)], two[np.ix_(second, second)]), self.across[np.ix_(first, second)])
+
+    def kid(self, choices: KidChoices) -> tuple[float, float]:
+        """Mean and deviation over subsets of the unbiased squared MMD, all subsets at once."""
+        size, draws = drawn(len(self.across), self.across.shape[1], choices)
+        first, second = (_marked(len(side), chosen) for side, chosen in zip(self.within, draws, strict=True))
+        inner = sum(
+            np.einsum("ns,ns->s", marks, side @ marks) - np.diag(side) @ marks
+            for side, marks in zip(self.within, (first, second), strict=True)
+        )
+        outer = np.einsum("ns,ns->s", first, self.across @ second)
+        found = inner / (size * (size - 1)) - 2 * outer / size**2
+        return float(np.mean(found)), float(np.std(found))
+
+
+def _kernel(first: F32, second: F32) -> F64:
+    kernel: F64 = first.astype(np.float64) @ second.astype(np.float64).T
+    kernel /= first.shape[1]
+    kernel += 1.0
+    return kernel**3
+
+
+def drawn(first: int, second: int, choices: KidChoices) -> tuple[int, tuple[Ints, Ints]]:
+    """Size and members of each subset. The draws are torch-fidelity's: NumPy's frozen generator, first set first."""
+    size = min(choices.subset_size, first, second)
+    stream = np.random.RandomState(choices.seed)
+    pairs = [[stream.choice(side, size, replace=False) for side in (first, second)] for _ in range(choices.subsets)]
+    ours, theirs = np.array(pairs).transpose(1, 0, 2)
+    return size, (ours, theirs)
+
+
+def _marked(count: int, chosen: Ints) -> F64:
+    """For each subset a column with 1 for its members."""
+    marks = np.zeros((count, len(chosen)))
+    marks[chosen.T, np.arange(len(chosen))] = 1.0
+    return marks
 
 
 def kid(first: F32, second: F32, choices: KidChoices) -> tuple[float, float]:
-    """Mean and deviation over subsets. The draws are torch-fidelity's: NumPy's frozen generator, first set first."""
-    size = min(choices.subset_size, len(first), len(second))
-    stream = np.random.RandomState(choices.seed)
-    found = []
-    for _ in range(choices.subsets):
-        chosen = (stream.choice(len(side), size, replace=False) for side in (first, second))
-        found.append(mmd2(*(side[index] for side, index in zip((first, second), chosen, strict=True))))
+    """Mean and deviation over subsets; sets too large for the kernel of all pairs go subset by subset."""
+    if max(len(first), len(second)) <= LARGEST:
+        return Kernels.of(first, second).kid(choices)
+    size, draws = drawn(len(first), len(second), choices)
+    one = choices.model_copy(update={"subsets": 1, "subset_size": size})
+    found = [Kernels.of(first[ours], second[theirs]).kid(one)[0] for ours, theirs in zip(*draws, strict=True)]
     return float(np.mean(found)), float(np.std(found))
 
 
@@ -70,6 +117,23 @@ class KernelDistance(Finaliser[Table]):
         against = reference_features(state, self._reference, context)
         mean, deviation = kid(state.side(0), against, self._choices)
         return Value(mean, state.n, failed, {"deviation": deviation, "reference_n": float(len(against))})
+
+    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        whole = self.fold(rows)
+        against = reference_features(whole, self._reference, context) if whole.n else whole.side(0)
+        if not 2 <= max(whole.n, len(against)) <= LARGEST:
+            return super().over(rows, context)
+        kernels, at = Kernels.of(whole.side(0), against), whole.places(rows)
+        everyone = np.arange(len(against))
+
+        def number(positions: Ints) -> float:
+            chosen = at[positions]
+            chosen = chosen[chosen >= 0]
+            if len(chosen) < 2:
+                return float("nan")
+            return kernels.at(chosen, chosen if self._reference is None else everyone).kid(self._choices)[0]
+
+        return number
 
 
 def reference_features(state: Table, reference: str | None, context: Context) -> F32:

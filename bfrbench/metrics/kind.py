@@ -6,8 +6,9 @@ until `open` is called.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -17,6 +18,7 @@ from bfrbench.specs import MetricSpec, Need
 
 if TYPE_CHECKING:
     from bfrbench.metrics.reference import Reference
+    from bfrbench.stats.bits import Ints
     from bfrbench.weights import WeightStore
 
 Failure: TypeAlias = float | Literal["leave-out"]
@@ -70,6 +72,15 @@ class Finaliser(ABC, Generic[S]):
 
     @abstractmethod
     def value(self, state: S, context: Context) -> Value: ...
+
+    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        """The number over the rows at some positions, for many choices of positions; NaN where there is none."""
+
+        def number(positions: Ints) -> float:
+            value = self.value(self.fold([rows[int(index)] for index in positions]), context).value
+            return math.nan if value is None else value
+
+        return number
 
 
 class Kind(ABC, Generic[C]):

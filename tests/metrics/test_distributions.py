@@ -15,9 +15,11 @@ from bfrbench.contracts import Row
 from bfrbench.errors import NotComparable, TooLittleMeasured
 from bfrbench.metrics import Context, Scorer, finalise, load_protocol
 from bfrbench.metrics.coverage import CoverageChoices, coverage, radii
+from bfrbench.metrics.fid import FrechetDistance
 from bfrbench.metrics.frechet import Cloud, Moments, cloud_of, frechet, of_features, of_moments
 from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
-from bfrbench.metrics.kid import KidChoices, kid
+from bfrbench.metrics.kid import KernelDistance, KidChoices, kid
+from bfrbench.metrics.reference import Reference
 from tests.metrics.real_pairs import faces, scored, spoilt
 from tests.weights.seeded import seeded_store
 
@@ -180,6 +182,28 @@ def test_stored_rows_that_come_back_flat_give_the_same_numbers():
     for name in ("fid-gt", "kid-gt", "recall"):
         metric = protocol.metric(name)
         assert finalise(metric, flat).value == finalise(metric, shaped).value
+
+
+@pytest.mark.parametrize(("name", "reference"), [("fid", "gt"), ("fid", "other"), ("kid", "gt"), ("kid", "other")])
+@pytest.mark.parametrize("count", [90, 700])
+def test_the_number_of_a_subset_is_that_of_its_rows_alone(name, reference, count):
+    """For sets on both sides of the dimensions, with an image that failed, whatever is kept from call to call."""
+    dimensions = 256 if name == "fid" else 2048
+    pairs = np.stack([features(count, dimensions), features(count, dimensions, seed=1, shift=0.1)], 1)
+    rows = [Row(str(i), feature=pair.astype("f4")) for i, pair in enumerate(pairs)]
+    rows[5] = Row("5", "nan")
+    other = features(300, dimensions, seed=2)
+    moments = (other.mean(0, float), np.cov(other, rowvar=False))
+    context = Context(Reference("other", "", "", 300, *moments, features=other))
+    known = None if reference == "gt" else reference
+    choices = KidChoices(reference=reference, subsets=7, subset_size=30, seed=0, **EXTRACTOR)
+    finaliser = KernelDistance(known, choices) if name == "kid" else FrechetDistance(known, name, (2, dimensions))
+    over = finaliser.over(rows, context)
+    for seed in range(3):
+        some = np.sort(np.random.default_rng(seed).choice(count, count // 2, replace=False))
+        alone = finaliser.value(finaliser.fold([rows[index] for index in some]), context).value
+        assert over(some) == pytest.approx(alone, rel=1e-8)
+    assert np.isnan(over(np.array([5])))
 
 
 def test_a_distance_to_statistics_without_statistics_is_an_error():
