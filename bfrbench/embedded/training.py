@@ -1,9 +1,9 @@
-"""Training of the lite network: people told apart by a margin, each face tied to its own degraded view, and three
-things read off it beside - five points, the head's turn, and how damaged the picture is."""
+"""Training of the lite network: each face, often degraded, is tied to another picture of the same person, people are
+told apart by a margin, and three things are read off beside: five points, the head's turn, how damaged it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import pydantic
@@ -15,6 +15,7 @@ from bfrbench.config import Frozen
 from bfrbench.embedded.labels import FaceLabels
 from bfrbench.embedded.network import BLOCKS, EMBEDDING, REDUCED, SIDE, WIDTHS, LiteNetwork, folded
 from bfrbench.errors import UsageError
+from bfrbench.training.feeding import signed
 from bfrbench.training.task import Faces, Labeller, Phase, Task, TaskContext, Terms
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class LiteSettings(Frozen):
     people: pydantic.PositiveInt
     """Rows of the classifier, for that many people in the order of the data sets; all others are told apart by the
     tie of their two views alone, as suits sets with more people than pictures seen of each."""
+    people_weight: pydantic.NonNegativeFloat = 0.3
     scale: pydantic.PositiveFloat = 24.0
     margin: pydantic.NonNegativeFloat = 0.2
     """Taken off the cosine of the right person (CosFace)."""
@@ -37,7 +39,6 @@ class LiteSettings(Frozen):
     damage_weight: pydantic.NonNegativeFloat = 1.0
     shift: pydantic.NonNegativeInt = 5
     """Whole pixels by which a view is moved at most: sharp pictures stay sharp."""
-    dropout: float = pydantic.Field(default=0.2, ge=0, lt=1)
     lr: pydantic.PositiveFloat = 0.002
     weight_decay: pydantic.NonNegativeFloat = 0.01
 
@@ -55,7 +56,7 @@ class Learner(nn.Module):
 
 
 class LiteMetrics(Task):
-    """Every face is seen twice: as it is, and degraded or half-way there."""
+    """A person is seen twice: as one picture says, degraded or half-way there, and as another picture says."""
 
     Settings = LiteSettings
     averaged = "learner"
@@ -96,17 +97,26 @@ class LiteMetrics(Task):
 
     def _loss(self, faces: Faces) -> Terms:
         assert faces.lq is not None
+        labels, s = faces.labels, self.settings
         degraded = faces.gt.lerp(faces.lq, _amounts(faces.gt))
-        points = faces.labels["points"]
-        views = [_moved(view, points, self.settings.shift) for view in (faces.gt, degraded)]
+        other = signed(labels["other-picture"].permute(0, 3, 1, 2))
+        views = [
+            _moved(degraded, labels["points"], s.shift),
+            _moved(other, labels["other-points"], s.shift),
+        ]
         images = torch.cat([_recoloured(view) for view, _ in views])
         layers = self.learner.trunk.layers(images.contiguous(memory_format=torch.channels_last))
         spread = self.learner.trunk.spread(layers)
-        kept = F.dropout(spread, self.settings.dropout)
-        embedded = F.normalize(self.learner.trunk.embedding(kept))
-        return self._people(embedded, faces.labels["person"]) | self._beside(
-            layers, spread, torch.cat([at for _, at in views]), faces.labels, damage(faces.gt, degraded)
-        )
+        points = torch.cat([at for _, at in views])
+        pose = torch.cat([labels["pose"], labels["other-pose"]])
+        harm = damage(faces.gt, degraded)
+        harm = torch.cat([harm, torch.zeros_like(harm)])
+        guess = self.learner.damage(self.learner.trunk.pooled(layers)).squeeze(1)
+        return self._people(F.normalize(self.learner.trunk.embedding(spread)), labels["person"]) | {
+            "points": known_distance(self.learner.points(spread), _signed_places(points)) * s.points_weight,
+            "pose": known_distance(self.learner.pose(spread), pose / 45) * s.pose_weight,
+            "damage": F.smooth_l1_loss(guess, harm) * s.damage_weight,
+        }
 
     def _people(self, embedded: Tensor, person: Tensor) -> Terms:
         s, both = self.settings, person.repeat(2)
@@ -114,20 +124,9 @@ class LiteMetrics(Task):
         cosines = embedded[known] @ F.normalize(self.learner.prototypes).T
         cosines = cosines - s.margin * F.one_hot(both[known], s.people)
         margin = F.cross_entropy(cosines * s.scale, both[known], reduction="sum") / known.sum().clamp(min=1)
-        return {"margin": margin, "pair": tied(embedded, person, s.temperature) * s.pair_weight}
-
-    def _beside(
-        self, layers: list[Tensor], spread: Tensor, points: Tensor, labels: Mapping[str, Tensor], damaged: Tensor
-    ) -> Terms:
-        s, learner = self.settings, self.learner
-        here = (points.flatten(1) + 0.5) / (SIDE / 2) - 1
-        turn = labels["pose"].repeat(2, 1) / 45
-        share = torch.cat([torch.zeros_like(damaged), damaged])
-        guess = learner.damage(learner.trunk.pooled(layers)).squeeze(1)
         return {
-            "points": known_distance(learner.points(spread), here) * s.points_weight,
-            "pose": known_distance(learner.pose(spread), turn) * s.pose_weight,
-            "damage": F.smooth_l1_loss(guess, share) * s.damage_weight,
+            "margin": margin * s.people_weight,
+            "pair": tied(embedded, person, s.temperature) * s.pair_weight,
         }
 
 
@@ -156,9 +155,14 @@ def damage(gt: Tensor, degraded: Tensor) -> Tensor:
 
 
 def _amounts(images: Tensor) -> Tensor:
-    """How much of the degradation each face takes: half of them all, as restored faces keep some and lose some."""
-    whole = torch.rand(len(images), 1, 1, 1, device=images.device)
-    return torch.where(whole < 0.5, torch.ones_like(whole), whole * 2 - 1)
+    """How much of the degradation each face takes: a third none, a third all, a third some, as restored faces do."""
+    drawn = torch.rand(len(images), 1, 1, 1, device=images.device)
+    return (drawn * 3 - 1).clamp(0, 1)
+
+
+def _signed_places(points: Tensor) -> Tensor:
+    """N×10 from -1 at the left and upper border to 1 at the others."""
+    return (points.flatten(1) + 0.5) / (SIDE / 2) - 1
 
 
 def _moved(images: Tensor, points: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -69,12 +69,7 @@ class Faceset:
         return self._fitted(place.source, place.position)
 
     def _fitted(self, source: int, position: int) -> Sample:
-        """Shrunk to the model's size, with its points."""
-        sample = self.sets[source][position]
-        image = fitted(sample.image, self.size, f"{sample.id!r} of {self.names[source]}")
-        ratio = np.float32(self.size / len(sample.image))
-        points = None if sample.points is None else (sample.points + np.float32(0.5)) * ratio - np.float32(0.5)
-        return replace(sample, image=image, points=points, gt=None)
+        return sample_at(self.sets[source][position], self.size, self.names[source])
 
     def id_of(self, place: Place) -> str:
         return str(self.sets[place.source].ids[place.position])
@@ -121,6 +116,14 @@ def fitted(image: U8Image, size: int, name: str) -> U8Image:
         return image
     shrunk: U8Image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     return shrunk
+
+
+def sample_at(sample: Sample, size: int, source: str) -> Sample:
+    """The sample at the model's size, with its points; `source` names its set in errors."""
+    image = fitted(sample.image, size, f"{sample.id!r} of {source}")
+    ratio = np.float32(size / len(sample.image))
+    points = None if sample.points is None else (sample.points + np.float32(0.5)) * ratio - np.float32(0.5)
+    return replace(sample, image=image, points=points, gt=None)
 
 
 def mirrored(sample: Sample) -> Sample:
