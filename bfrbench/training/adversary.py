@@ -57,7 +57,12 @@ class Adversary:
         return {"logistic": losses.discriminator_logistic(real_logits, self._judge(self.augment(fake)))}
 
     def _penalty(self, faces: Faces) -> Terms:
-        return {"r1": losses.r1(self.discriminator, self.augment(faces.gt)) * (self.gamma / 2)}
+        return {"r1": losses.r1(self._mean_logit, self.augment(faces.gt)) * (self.gamma / 2)}
+
+    def _mean_logit(self, images: Tensor) -> Tensor:
+        """One number an image, also where the discriminator judges patches."""
+        logits: Tensor = self.discriminator(images)
+        return logits.flatten(1).mean(dim=1)
 
     def after_step(self, batch: int, stats: dict[str, float]) -> None:
         """Let ADA's strength follow how sure the discriminator is of real images."""

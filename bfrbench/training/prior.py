@@ -9,35 +9,26 @@ import pydantic
 import torch
 from torch import Tensor, nn
 
-from bfrbench.config import Frozen
-from bfrbench.nn import Discriminator, Generator, NoiseForm
+from bfrbench.nn import Generator, NoiseForm
 from bfrbench.training import losses
 from bfrbench.training.adversary import Adversary
-from bfrbench.training.config import Augmentation
 from bfrbench.training.rates import adam
+from bfrbench.training.settings import AdversarialSettings, discriminator_of
 from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
 
 
-class PriorSettings(Frozen):
+class PriorSettings(AdversarialSettings):
     """The `[task]` table of a prior's recipe."""
 
     noise: NoiseForm = "add"
-    multiplier: pydantic.PositiveFloat = 2.0
-    narrow: pydantic.PositiveFloat = 1.0
-    style_dim: pydantic.PositiveInt = 512
     mixing: float = 0.9
     """Chance that a picture is made of two styles."""
-    r1_gamma: pydantic.NonNegativeFloat = 10.0
-    r1_every: pydantic.PositiveInt = 16
     path_weight: pydantic.NonNegativeFloat = 2.0
     path_every: pydantic.PositiveInt = 4
     path_share: pydantic.PositiveFloat = 0.5
     """Share of a micro-batch that the path-length penalty looks at."""
     lr: pydantic.PositiveFloat = 0.002
-    betas: tuple[float, float] = (0.0, 0.99)
     group: pydantic.PositiveInt | None = 4
-    """Images among which the discriminator sees how much they differ; None: the whole micro-batch."""
-    augmentation: Augmentation = "none"
 
 
 class Prior(Task):
@@ -53,8 +44,7 @@ class Prior(Task):
         generator = Generator(
             context.size, multiplier=s.multiplier, narrow=s.narrow, noise=s.noise, style_dim=s.style_dim
         )
-        discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
-        generator, discriminator = generator.to(context.device), discriminator.to(context.device)
+        generator, discriminator = generator.to(context.device), discriminator_of(context.size, s).to(context.device)
         self.generator = generator
         self.networks = {"generator": generator, "discriminator": discriminator}
         self.optimisers = {

@@ -60,11 +60,12 @@ class Order:
         return digests.of_data(self.essence)
 
 
-def order_again(plain: dict[str, Any]) -> Order:
+def order_again(plain: dict[str, Any], where: str) -> Order:
     """An order from its JSON; settings that came later than it have their defaults, which changed nothing."""
     task = _task_class(plain["target"], plain["plugin"])
-    recipe = RecipeFile.model_validate(plain["recipe"])
-    recipe = recipe.model_copy(update={"task": task.Settings.model_validate(recipe.task).model_dump(mode="json")})
+    recipe = parse(plain["recipe"], RecipeFile, where=where)
+    settings = parse(dict(recipe.task), task.Settings, where=f"{where}, [task]")
+    recipe = recipe.model_copy(update={"task": settings.model_dump(mode="json")})
     data = tuple((name, share) for name, share in plain["data"])
     return Order(recipe, plain["target"], plain["plugin"], data, plain["validation"], plain["device"])
 
@@ -151,7 +152,7 @@ def _place_to_go_on(what: Order, out: Path, *, resume: bool) -> Path | None:
     if not resume:
         folder.refuse_taken(out)
         return None
-    return folder.to_go_on(out, what.essence, order_again(folder.ordered(out)).essence)
+    return folder.to_go_on(out, what.essence, order_again(folder.ordered(out), f"the order of {out}").essence)
 
 
 def _shared(reference: str) -> tuple[str, float]:

@@ -13,24 +13,20 @@ import pydantic
 import torch
 from torch import Tensor, nn
 
-from bfrbench.config import Frozen
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
-from bfrbench.training.config import Augmentation
 from bfrbench.training.judges import identity_network, perceptual_trunk
 from bfrbench.training.rates import adam
+from bfrbench.training.settings import AdversarialSettings, Judge, discriminator_of
 from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
 from bfrbench_gpen.network import Gpen, GpenShape, Variant
 
 
-class GpenSettings(Frozen):
+class GpenSettings(AdversarialSettings):
     """The `[task]` table of a GPEN recipe."""
 
     variant: Variant = "full"
-    multiplier: pydantic.PositiveFloat = 2.0
-    narrow: pydantic.PositiveFloat = 1.0
-    style_dim: pydantic.PositiveInt = 512
     in_size: pydantic.PositiveInt | None = None
     """Side of the input in the super-resolution form."""
     prior: str | None = None
@@ -42,16 +38,11 @@ class GpenSettings(Frozen):
     perceptual: pydantic.NonNegativeFloat = 0.0
     perceptual_trunk: str | None = None
     identity: pydantic.NonNegativeFloat = 0.0
-    r1_gamma: pydantic.NonNegativeFloat = 10.0
-    r1_every: pydantic.PositiveInt = 16
     path_weight: pydantic.NonNegativeFloat = 0.0
     path_every: pydantic.PositiveInt = 4
     lr_encoder: pydantic.PositiveFloat = 2e-3
     lr_decoder: pydantic.PositiveFloat = 2e-4
     lr_discriminator: pydantic.PositiveFloat = 2e-5
-    betas: tuple[float, float] = (0.0, 0.99)
-    group: pydantic.PositiveInt | None = None
-    augmentation: Augmentation = "none"
 
 
 class GpenTraining(Task):
@@ -67,7 +58,7 @@ class GpenTraining(Task):
         scale = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
         shape = GpenShape(context.size, in_size=s.in_size, **scale).variant(s.variant)  # type: ignore[arg-type]
         self.gpen = self._network(shape)
-        discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
+        discriminator = discriminator_of(context.size, s)
         if s.prior is not None:
             _embed(Path(s.prior), self.gpen, discriminator)
         self.gpen, discriminator = self.gpen.to(self.device), discriminator.to(self.device)
@@ -150,7 +141,7 @@ class GpenTraining(Task):
         if s.smooth_l1:
             terms["smooth-l1"] = s.smooth_l1 * nn.functional.smooth_l1_loss(out, gt)
         if s.feature_matching:
-            judge = cast(Discriminator, self.networks["discriminator"]).judge
+            judge = cast(Judge, self.networks["discriminator"]).judge
             with torch.no_grad():
                 real = judge(gt)[1]
             terms["feature-matching"] = s.feature_matching * losses.feature_matching(real, judge(out)[1])
@@ -170,7 +161,9 @@ class GpenTraining(Task):
         return {"path": penalty * self.settings.path_weight}
 
 
-def _embed(place: Path, gpen: Gpen, discriminator: Discriminator) -> None:
-    """Stage two starts where stage one ended: its averaged generator and its discriminator."""
-    kept = checkpoint.of_prior(place, "gpen-prior")
-    checkpoint.load_networks(kept, {"average": gpen.generator, "discriminator": discriminator})
+def _embed(place: Path, gpen: Gpen, discriminator: Judge) -> None:
+    """Stage two starts where stage one ended: its averaged generator and its discriminator, if both judge alike."""
+    parts: dict[str, nn.Module] = {"average": gpen.generator}
+    if isinstance(discriminator, Discriminator):
+        parts["discriminator"] = discriminator
+    checkpoint.load_networks(checkpoint.of_prior(place, "gpen-prior"), parts)

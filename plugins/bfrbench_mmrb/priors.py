@@ -39,10 +39,10 @@ class FiledPrior:
     """The mean of w, where the file tells it."""
     discriminator: Table | None = None
 
-    def fill(self, generator: Generator, discriminator: nn.Module) -> None:
+    def fill(self, generator: Generator, discriminator: nn.Module | None) -> None:
         """Put the weights into networks of the same shape; the discriminator stays as it is where the file has none."""
         _fit(self.path, self.table, generator)
-        if self.discriminator is not None:
+        if self.discriminator is not None and discriminator is not None:
             _fit(self.path, self.discriminator, discriminator)
 
 

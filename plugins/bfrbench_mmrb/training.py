@@ -16,25 +16,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bfrbench.config import Frozen
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
-from bfrbench.training.config import Augmentation
 from bfrbench.training.judges import identity_network, perceptual_trunk
 from bfrbench.training.rates import adam
+from bfrbench.training.settings import AdversarialSettings, Judge, discriminator_of
 from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
 from bfrbench_mmrb.block import PATHS, BlockName, PathName
 from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2, Restored
 from bfrbench_mmrb.priors import read_prior
 
 
-class MmrbSettings(Frozen):
+class MmrbSettings(AdversarialSettings):
     """The `[task]` table of an MMRB recipe."""
 
     multiplier: pydantic.PositiveFloat = 1.0
-    narrow: pydantic.PositiveFloat = 1.0
-    style_dim: pydantic.PositiveInt = 512
     link: Link = "cs_sft"
     block: BlockName = "mmrb"
     paths: tuple[PathName, ...] = PATHS
@@ -73,14 +70,10 @@ class MmrbSettings(Frozen):
     pyramid_until: pydantic.NonNegativeInt = 600_000
     """Images for which the decoder's small images are taught."""
     identity: pydantic.NonNegativeFloat = 0.0
-    r1_gamma: pydantic.NonNegativeFloat = 10.0
-    r1_every: pydantic.PositiveInt = 16
     lr: pydantic.PositiveFloat = 1e-4
     lr_prior: pydantic.PositiveFloat = 1e-5
     lr_discriminator: pydantic.PositiveFloat = 1e-4
     betas: tuple[float, float] = (0.9, 0.99)
-    group: pydantic.PositiveInt | None = None
-    augmentation: Augmentation = "none"
 
 
 _WATCH_EVERY = 16
@@ -98,7 +91,7 @@ class MmrbTraining(Task):
         self.settings = s = MmrbSettings.model_validate(dict(context.settings))
         self.batch, self.device, self.length = context.batch, context.device, context.images
         self.mmrb = MmrbStyleGan2(_shape(context.size, s))
-        discriminator = Discriminator(context.size, multiplier=s.multiplier, narrow=s.narrow, group=s.group)
+        discriminator = discriminator_of(context.size, s)
         if s.prior is not None:
             _adopt(Path(s.prior), self.mmrb, discriminator)
         self.mmrb, discriminator = self.mmrb.to(self.device), discriminator.to(self.device)
@@ -260,13 +253,15 @@ def _pyramid(small: Mapping[int, Tensor], gt: Tensor) -> Tensor:
     return torch.stack(parts).sum()
 
 
-def _adopt(place: Path, mmrb: MmrbStyleGan2, discriminator: Discriminator) -> None:
+def _adopt(place: Path, mmrb: MmrbStyleGan2, discriminator: Judge) -> None:
     prior, mean = mmrb.generator, None
+    judge = discriminator if isinstance(discriminator, Discriminator) else None  # a patch discriminator starts anew
     if place.is_file():
         filed = read_prior(place)
-        filed.fill(prior, discriminator)
+        filed.fill(prior, judge)
         mean = filed.mean_style
     else:
         kept = checkpoint.of_prior(place, "stylegan2-prior")
-        checkpoint.load_networks(kept, {"average": prior, "discriminator": discriminator})
+        parts: dict[str, nn.Module] = {"average": prior, **({"discriminator": judge} if judge else {})}
+        checkpoint.load_networks(kept, parts)
     mmrb.adopt(prior, mean)
