@@ -3,72 +3,49 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bfrbench.cli.output import Json, print_json, print_table
+from bfrbench.cli.output import Json, print_json
 
-if TYPE_CHECKING:
-    from bfrbench.bench.scorecard import MetricResult, Scorecard
-
-BOARD = "studio-ci"
-RESTORERS = ("input", "bicubic", "oracle")
-_ARROWS = {True: "↑", False: "↓"}
+TRAINED = ("gpen-lite", "gpen-mmrb-lite", "mmrb-lite")
+"""Models that may lie in the package; one that is no better than bicubic on people it never saw does not ship."""
 
 
-def demo(*, out: Path = Path("demo"), json: Json = False) -> None:
-    """Run a board of rendered faces on this machine and show the scores.
+def demo(*, out: Path = Path("demo"), full: bool = False, json: Json = False) -> None:
+    """Restore faces with the models in the package, score them, and write leaderboards and pictures.
 
-    Faces are rendered, degraded, restored and scored; nothing is downloaded. The restorers are the ones that need no
-    weights: trained ones do not ship yet. Run it again and it goes on from what is there.
+    Faces are rendered, degraded, restored and scored; photographs that come with installed libraries are restored
+    whole. Nothing is downloaded. Run it again and it goes on from what is there.
 
     Parameters
     ----------
     out
-        Folder for the runs, their scorecards and pictures.
+        Folder for the runs, the leaderboards, the reports and the pictures.
+    full
+        Every image of the larger board; 200 of its 1,000 otherwise.
     """
-    import bfrbench
+    from bfrbench.cli.leaderboard import show
+    from bfrbench.demo.boards import show_boards
+    from bfrbench.demo.photographs import photographs, restore_photographs
+    from bfrbench.plugins import PluginHost
 
-    cards = {ref: bfrbench.run(ref, BOARD, out=out / ref, save_images=True) for ref in RESTORERS}
-    strip = _strip(out)
+    known = PluginHost().restorers()
+    trained = [name for name in TRAINED if name in known]
+    shown = show_boards(("input", "bicubic", *trained, "oracle"), out, full=full)
+    pictures = restore_photographs(trained, out / "photographs") if trained else []
     if json:
-        print_json({ref: card.dump() for ref, card in cards.items()})
+        boards = {one.board: one.built.table.dump() for one in shown}
+        print_json({"boards": boards, "photographs": [str(path) for path in pictures]})
         return
-    metrics = cards["input"].results.metrics
-    columns = ("restorer", *(_title(name, result) for name, result in metrics.items()))
-    print_table(columns, [_line(ref, card) for ref, card in cards.items()], title=f"{BOARD}, 64 rendered faces")
-    print("In brackets: 95 % intervals, people resampled. The oracle is the ground truth itself, and is never ranked.")
-    print(f"Scorecards: {out}/*/scorecard.json   pictures: {strip} (degraded, bicubic, truth)")
-    print("These restorers need no weights; none that was trained ships yet. With a checkpoint of yours:")
-    print(f"  bfrbench run gpen:FILE --board {BOARD}      bfrbench weights list      docs/plugins.md")
-
-
-def _title(name: str, result: MetricResult) -> str:
-    return f"{name} {_ARROWS[result.higher_is_better] if result.ideal is None else f'→{result.ideal:g}'}"
-
-
-def _line(ref: str, card: Scorecard) -> tuple[str, ...]:
-    return (ref, *(_cell(result) for result in card.results.metrics.values()))
-
-
-def _cell(result: MetricResult) -> str:
-    if result.value is None:
-        return result.note or "identical"
-    interval = "" if result.low is None or result.high is None else f" [{result.low:.3g}, {result.high:.3g}]"
-    return f"{result.value:.4g}{interval}"
-
-
-def _strip(out: Path) -> Path:
-    """One row a restorer, six faces side by side, from the images that the runs saved."""
-    import numpy as np
-
-    from bfrbench.imaging.read import images_in, read_image
-    from bfrbench.imaging.write import write_image
-
-    rows = []
-    for ref in RESTORERS:
-        files = images_in(out / ref / "images")
-        shown = [files[index] for index in np.linspace(0, len(files) - 1, 6).round().astype(int)]
-        rows.append(np.concatenate([read_image(file) for file in shown], axis=1))
-    path = out / "faces.png"
-    write_image(path, np.concatenate(rows, axis=0))
-    return path
+    for one in shown:
+        show(one.built)
+        print(f"leaderboard: {one.page} (also .md, .csv, .tex, .json)   faces and plots: {one.report}\n")
+    for path in pictures:
+        print(f"photograph: {path} (degraded, {', '.join(trained)}, as it was)")
+    if not trained:
+        print("No trained model is in this package yet: none was better than bicubic on people it never saw.")
+    if missing := [each.name for each in photographs() if each.path() is None]:
+        print(f"not here: {', '.join(missing)} (the library that brings it is absent, or brings another picture)")
+    print("The faces are rendered: these boards notice change and never rank methods. What next:")
+    print("  bfrbench weights list             published weights, and how to add them")
+    print("  bfrbench boards list              boards on CelebA, FFHQ and photographs of the wild")
+    print("  bfrbench run MODEL --board BOARD  docs/plugins.md says how yours becomes a MODEL")

@@ -35,7 +35,7 @@ def build(*boards: str, check: bool = False, json: Json = False) -> None:
         print_json([one.table.dump() for one in built])
     else:
         for one in built:
-            _show(one)
+            show(one)
     if not check:
         for one in built:
             one.write()
@@ -56,7 +56,7 @@ def _folders(boards: tuple[str, ...]) -> list[Path]:
     return found
 
 
-def _show(built: Built) -> None:
+def show(built: Built) -> None:
     from bfrbench.leaderboard import texts
 
     table = built.table
