@@ -14,8 +14,6 @@ from bfrbench.report.pictures import Sizes, pictures, sources
 from bfrbench.report.runs import IMAGES, Run, Runs, open_inputs
 
 HERE = Path(__file__).parent
-LARGE = 24
-"""Images that are kept large: the worst, the best and the most disputed."""
 
 
 def render(runs: Runs, *, sizes: Sizes | None = None) -> str:
@@ -25,7 +23,7 @@ def render(runs: Runs, *, sizes: Sizes | None = None) -> str:
     stage, why = open_inputs(runs)
     data = numbers(runs)
     data["sources"] = sources(runs, stage)
-    small, large = pictures(runs, stage, _looked_at(runs), sizes or Sizes())
+    small, large = pictures(runs, stage, _by_interest(runs), sizes or Sizes())
     notes = [note for note in (why, _no_pictures(runs)) if note]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     page = environment.from_string((HERE / "page.html.jinja").read_text(encoding="utf-8"))
@@ -87,11 +85,11 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-def _looked_at(runs: Runs) -> list[str]:
-    """Ids that the page shows first: the worst and best of each run, and the largest disagreements."""
+def _by_interest(runs: Runs) -> list[str]:
+    """Ids in the order in which they are looked at: the worst and best of each run, the largest disagreements."""
     name = next((name for name in runs.metrics if name in runs.first.side.rows.column_names), None)
     if name is None:
-        return runs.ids[:LARGE]
+        return runs.ids
     result = runs.metrics[name]
     good = [
         [-math.inf if value is None else goodness(result, value) for value in runs.column(run, name)]
@@ -104,7 +102,7 @@ def _looked_at(runs: Runs) -> list[str]:
     ]
     orders += [list(reversed(order)) for order in orders]
     orders.append(sorted(indices, key=spread.__getitem__, reverse=True))
-    return list(dict.fromkeys(runs.ids[index] for index in _in_turn(orders)))[:LARGE]
+    return list(dict.fromkeys(runs.ids[index] for index in _in_turn(orders)))
 
 
 def _in_turn(orders: list[list[int]]) -> Iterator[int]:

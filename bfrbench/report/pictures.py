@@ -27,6 +27,8 @@ class Sizes:
     small_quality: int = 45
     large: int = 512
     large_quality: int = 80
+    page: int = 26 << 20
+    """Bytes of all pictures: large ones are kept, in the order of their interest, while there is room."""
 
 
 def sources(runs: Runs, stage: Stage | None) -> list[str]:
@@ -35,22 +37,36 @@ def sources(runs: Runs, stage: Stage | None) -> list[str]:
     return [INPUT, *kept, *([TRUTH] if stage.has_ground_truth else [])] if stage is not None else kept
 
 
-def pictures(
-    runs: Runs, stage: Stage | None, large: Sequence[str], sizes: Sizes
-) -> tuple[dict[str, list[str | None]], dict[str, list[str | None]]]:
-    """Small pictures of every image, and large ones of some: base64 WebP by id, in the order of `sources`."""
-    shown, wanted = sources(runs, stage), set(large)
-    small: dict[str, list[str | None]] = {}
-    big: dict[str, list[str | None]] = {}
+Coded = dict[str, list[str | None]]
+"""Base64 WebP by id, in the order of `sources`."""
+
+
+def pictures(runs: Runs, stage: Stage | None, interest: Sequence[str], sizes: Sizes) -> tuple[Coded, Coded]:
+    """Small pictures of every image, and large ones of those that come first in `interest`."""
+    shown = sources(runs, stage)
+    small: Coded = {}
+    large: Coded = {}
+    more = False
     with Progress("pictures", total=len(runs.ids)) as progress:
         for image_id in runs.ids:
             images = images_of(runs, stage, image_id)
-            row = [images.get(name) for name in shown]
-            small[image_id] = [_coded(image, sizes.small, sizes.small_quality) for image in row]
-            if image_id in wanted and any(image is not None and max(image.shape) > sizes.small for image in row):
-                big[image_id] = [_coded(image, sizes.large, sizes.large_quality) for image in row]
+            found = [images.get(name) for name in shown]
+            more = more or any(image is not None and max(image.shape) > sizes.small for image in found)
+            small[image_id] = [_coded(image, sizes.small, sizes.small_quality) for image in found]
             progress.advance(1)
-    return small, big
+    room = sizes.page - sum(map(_bytes, small.values()))
+    for image_id in interest if more else ():
+        images = images_of(runs, stage, image_id)
+        row = [_coded(images.get(name), sizes.large, sizes.large_quality) for name in shown]
+        room -= _bytes(row)
+        if room < 0:
+            break
+        large[image_id] = row
+    return small, large
+
+
+def _bytes(row: Sequence[str | None]) -> int:
+    return sum(len(code) for code in row if code)
 
 
 def images_of(runs: Runs, stage: Stage | None, image_id: str) -> dict[str, U8Image]:

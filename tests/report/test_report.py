@@ -20,6 +20,7 @@ from bfrbench.errors import InputError, NotComparable, UsageError
 from bfrbench.imaging.read import read_image
 from bfrbench.report.figure import latex, parse_box
 from bfrbench.report.page import _json, render
+from bfrbench.report.pictures import Sizes
 from bfrbench.report.runs import open_runs
 from tests.report.conftest import COUNT, Made
 
@@ -52,6 +53,20 @@ def test_the_page_shows_the_pictures_of_the_runs_and_the_truth(made: Made) -> No
         read_image(made.bicubic / "images" / f"{name}.png").astype(float) for name in data["ids"] if name != image_id
     ]
     assert np.abs(shown - kept).mean() < min(np.abs(shown - other).mean() for other in others)
+
+
+def test_large_pictures_are_kept_while_there_is_room_for_them_and_the_worst_come_first(made: Made) -> None:
+    runs = open_runs([made.input, made.bicubic])
+    whole = render(runs, sizes=Sizes(small=16, large=64))
+    assert len(embedded(whole, "large")) == COUNT
+    small, large = embedded(whole, "small"), embedded(whole, "large")
+    taken = sum(len(code) for row in small.values() for code in row)
+    each = max(sum(map(len, row)) for row in large.values())
+    some = embedded(render(runs, sizes=Sizes(small=16, large=64, page=taken + 5 * each)), "large")
+    assert 5 <= len(some) < COUNT
+    psnr = embedded(whole, "data")["rows"]["psnr"][0]
+    assert embedded(whole, "data")["ids"][int(np.argmin(psnr))] in some
+    assert not embedded(render(runs), "large"), "the small ones of 64 px are whole already"
 
 
 def test_the_page_asks_nothing_of_a_network(made: Made) -> None:
