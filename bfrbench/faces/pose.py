@@ -11,6 +11,7 @@ import numpy as np
 from bfrbench.contracts import Pose
 from bfrbench.errors import UnknownName
 from bfrbench.faces.align import warp
+from bfrbench.faces.euler import pose_of
 from bfrbench.faces.networks import fill, store_or_default
 
 if TYPE_CHECKING:
@@ -79,11 +80,8 @@ def _window(points: Points) -> Matrix:
 
 
 def _angles(rows: npt.NDArray[np.float64]) -> Pose:
-    """Angles in the image's own directions, signs as `contracts.Pose` has them; the model's y points up."""
+    """The pose whose rotation has these rows, up to their scale; the model's y points up."""
     right = rows[0] / np.linalg.norm(rows[0])
-    up = rows[1] / np.linalg.norm(rows[1])
-    ahead = np.cross(right, up)
-    yaw = np.degrees(np.arcsin(np.clip(right[2], -1, 1)))
-    pitch = np.degrees(np.arctan2(up[2], ahead[2]))
-    roll = np.degrees(np.arctan2(right[1], right[0]))
-    return Pose(float(yaw), float(pitch), float(roll))
+    ahead = np.cross(right, rows[1])
+    ahead /= np.linalg.norm(ahead)
+    return pose_of(np.stack([right, np.cross(ahead, right), ahead]))
