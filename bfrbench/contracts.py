@@ -84,7 +84,7 @@ class Batch:
     lq: Tensor
     seeds: tuple[int, ...]
     sample: int = 0
-    """Which of K samples to give, for restorers that have more than one answer."""
+    """Which of K samples to give, for restorers that have more than one answer; `seeds` differ with it."""
     point: float | None = None
     """Where on its perception-distortion curve to work, for restorers that have one."""
     gt: Tensor | None = None

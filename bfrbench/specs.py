@@ -56,6 +56,10 @@ class RestorerSpec(Spec):
     precisions: tuple[Precision, ...] = ("float32",)
     deterministic: bool = True
     """Same batch and seeds, same output."""
+    samples: bool = False
+    """Has more than one answer to a batch: by its seeds, which differ from sample to sample, or by `batch.sample`."""
+    points: tuple[float, float] | None = None
+    """From where to where `batch.point` may ask it to trade distortion for perception; None when it cannot."""
     sees_ground_truth: bool = False
     ranked: bool = True
     isolated: bool = False
@@ -74,6 +78,8 @@ class RestorerSpec(Spec):
             raise ValueError(f"trained_on of {self.id!r} must be a tuple of data set ids, not one string")
         if self.size is not None and self.size < 1:
             raise ValueError(f"size of {self.id!r} must be a positive number of pixels")
+        if self.points is not None and not self.points[0] < self.points[1]:
+            raise ValueError(f"points of {self.id!r} must be (lowest, highest)")
         if self.argument != "none" and not self.argument_help:
             raise ValueError(f"{self.id!r} takes an argument: say what it is in argument_help")
 

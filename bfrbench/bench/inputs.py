@@ -58,6 +58,14 @@ def seed_of(seed: int, image_id: str) -> int:
     return int.from_bytes(key, "big") >> 1
 
 
+def seed_of_sample(seed: int, sample: int) -> int:
+    """The seed of an image for one of several answers to it; the first answer keeps the image's own."""
+    if not sample:
+        return seed
+    key = hashlib.blake2b(f"bfrbench-sample\0{seed}\0{sample}".encode(), digest_size=8).digest()
+    return int.from_bytes(key, "big") >> 1
+
+
 def _fitted(image: U8Image | None, size: int, image_id: str) -> U8Image | None:
     """A ground truth at the board's size: area-averaged down, as the field does it, and never enlarged."""
     if image is None or image.shape[:2] == (size, size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -71,10 +72,24 @@ def make_plan(
     spec, plugin = _spec(ref, loaded, host)
     if spec.sees_ground_truth and not stage.has_ground_truth:
         raise UsageError(f"{ref} needs the ground truth and this set has none", "leave it out on this board")
+    _check_answer(ref, spec, settings)
     identity = _identity(ref, spec, plugin, loaded, settings, host)
     draft = _draft(stage, identity, settings, device)
     folder = settings.out or Path(RUNS) / stage.board.name / _folder_name(identity, settings)
     return Plan(stage, spec, plugin, draft, folder, device, rank, settings, loaded, host)
+
+
+def _check_answer(ref: Ref, spec: RestorerSpec, settings: Settings) -> None:
+    """A sample or an operating point is asked only of a restorer that says it has some."""
+    if settings.sample and not spec.samples:
+        raise UsageError(f"{ref} has one answer only, and sample {settings.sample} was asked for", "leave it out")
+    if settings.point is None:
+        return
+    if spec.points is None:
+        raise UsageError(f"{ref} has no operating point, and {settings.point:g} was asked for", "leave it out")
+    low, high = spec.points
+    if not low <= settings.point <= high:
+        raise UsageError(f"point {settings.point:g} is outside of what {ref} has", f"choose {low:g} to {high:g}")
 
 
 def _as_loaded(restorer: LoadedRestorer | Restorer, name: str | None, device: str) -> LoadedRestorer:
@@ -88,6 +103,8 @@ def _as_loaded(restorer: LoadedRestorer | Restorer, name: str | None, device: st
         summary="An object of the caller's own.",
         licence="not stated",
         trained_on=("not stated",),
+        samples=True,
+        points=(-math.inf, math.inf),
     )
     return LoadedRestorer(spec.id, "", RestorerContext(spec, device=device), restorer)
 
@@ -152,10 +169,12 @@ def _draft(stage: Stage, identity: RestorerIdentity, settings: Settings, device:
 def _folder_name(identity: RestorerIdentity, settings: Settings) -> str:
     """Readable, and different for whatever makes a different run."""
     name = re.sub(r"[^A-Za-z0-9.]+", "-", identity.ref).strip("-.")[:60] or "restorer"
-    rest = identity.model_dump(mode="json", include={"argument", "options", "precision", "sample", "point"})
-    usual: dict[str, Any] = {"argument": None, "options": {}, "precision": "float32", "sample": 0, "point": None}
+    rest = identity.model_dump(mode="json", include={"argument", "options", "precision"})
+    usual: dict[str, Any] = {"argument": None, "options": {}, "precision": "float32"}
     if settings.metrics or rest != usual:
         name += f"-{digests.of_data([identity.ref, rest, list(settings.metrics)])[:8]}"
+    name += f"-sample{identity.sample}" if identity.sample else ""
+    name += f"-point{identity.point:g}" if identity.point is not None else ""
     return f"{name}-limit{settings.limit}" if settings.limit else name
 
 

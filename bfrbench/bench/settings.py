@@ -49,6 +49,8 @@ class Settings:
     """Trust the restorer: no worker process, so no protection from hangs and crashes."""
 
     def __post_init__(self) -> None:
+        if self.sample < 0:
+            raise UsageError(f"sample is {self.sample}", "samples are counted from 0")
         for name in ("limit", "batch", "shard", "threads", "time_limit", "memory_limit"):
             value = getattr(self, name)
             if value is not None and value <= 0:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bfrbench.bench import rowtable
 from bfrbench.bench.claims import Claims
-from bfrbench.bench.inputs import Prepared, prepare
+from bfrbench.bench.inputs import Prepared, prepare, seed_of_sample
 from bfrbench.bench.journal import Journal
 from bfrbench.bench.manifest import Shard
 from bfrbench.bench.overlap import ahead, ordered_map
@@ -140,7 +140,7 @@ class Work:
         truths = [one.gt for one in prepared if one.gt is not None] if self.sees_ground_truth else []
         return Request(
             tuple(one.id for one in prepared),
-            tuple(one.seed for one in prepared),
+            tuple(seed_of_sample(one.seed, self.sample) for one in prepared),
             np.stack([one.lq for one in prepared]),
             np.stack(truths) if truths else None,
             self.sample,

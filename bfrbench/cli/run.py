@@ -11,7 +11,7 @@ import cyclopts
 
 from bfrbench.bench.settings import Settings
 from bfrbench.cli.output import Json, print_json, print_table
-from bfrbench.errors import TooLittleMeasured
+from bfrbench.errors import TooLittleMeasured, UsageError
 from bfrbench.specs import Precision  # noqa: F401 - as Path
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def run(
     board: str,
     dry_run: bool = False,
     option: Annotated[list[str] | None, cyclopts.Parameter(name=["--option", "-o"])] = None,
+    samples: int | None = None,
+    points: Annotated[tuple[float, ...], cyclopts.Parameter(consume_multiple=True)] = (),
     how: Annotated[Flags, cyclopts.Parameter(name="*")] = Flags(),
     json: Json = False,
 ) -> None:
@@ -53,6 +55,10 @@ def run(
         Say what would be done, and do nothing.
     option
         An option of the restorer, name=value; may be given again.
+    samples
+        Run the first K answers of a restorer that has more than one, each to a scorecard; show mean and spread.
+    points
+        Run at each of these operating points, each to a scorecard; show the perception-distortion curve.
     """
     from bfrbench.bench.plan import make_plan
     from bfrbench.bench.run import execute
@@ -62,24 +68,52 @@ def run(
 
     settings = replace(how, options=parse_options(option or ()))
     host = PluginHost()
-    plan = make_plan(restorer, open_stage(board, metrics=settings.metrics, host=host), settings, host=host)
+    stage = open_stage(board, metrics=settings.metrics, host=host)
+    plans = [make_plan(restorer, stage, one, host=host) for one in _each(settings, samples, points)]
     if dry_run:
-        _show_plan(plan, json=json)
+        _show_plans(plans, json=json)
         return
-    card = execute(plan)
-    if plan.rank.speaks:
-        _show(card, plan, json=json)
-    _refuse_failed(card, plan)
+    cards = []
+    for plan in plans:
+        cards.append(execute(plan))
+        if plan.rank.speaks and not json:
+            _show(cards[-1], plan)
+        _refuse_failed(cards[-1], plan)
+    if plans[0].rank.speaks:
+        _show_together(cards, "sample" if samples else "point", json=json)
 
 
-def _show(card: Scorecard, plan: Plan, *, json: bool) -> None:
-    if json:
-        print_json(card.dump())
-        return
+def _each(settings: Settings, samples: int | None, points: tuple[float, ...]) -> list[Settings]:
+    """One run, or one for each sample or operating point."""
+    from bfrbench.bench.several import of_points, of_samples
+
+    if samples is not None and points:
+        raise UsageError("both samples and points were asked for", "ask for one of them at a time")
+    if samples is not None:
+        return of_samples(settings, samples)
+    return of_points(settings, points) if points else [settings]
+
+
+def _show(card: Scorecard, plan: Plan) -> None:
     from bfrbench.cli.scorecard import show_card
 
     show_card(card)
     print(f"scorecard: {plan.folder / 'scorecard.json'}")
+
+
+def _show_together(cards: list[Scorecard], differs: str, *, json: bool) -> None:
+    from bfrbench.cli.several import curve_as_data, show_curve, show_spread, spread_as_data
+
+    if len(cards) == 1:
+        if json:
+            print_json(cards[0].dump())
+    elif json:
+        told = spread_as_data(cards) if differs == "sample" else curve_as_data(cards)
+        print_json({"runs": [card.dump() for card in cards], **told})
+    elif differs == "sample":
+        show_spread(cards)
+    else:
+        show_curve(cards)
 
 
 def _refuse_failed(card: Scorecard, plan: Plan) -> None:
@@ -94,11 +128,12 @@ def _refuse_failed(card: Scorecard, plan: Plan) -> None:
     raise TooLittleMeasured(problem, f"mend the restorer ({first}) and run it in a fresh folder")
 
 
-def _show_plan(plan: Plan, *, json: bool) -> None:
+def _show_plans(plans: list[Plan], *, json: bool) -> None:
     from bfrbench.bench.preview import preview
 
-    facts = preview(plan)
+    found = [preview(plan) for plan in plans]
     if json:
-        print_json(facts)
+        print_json(found if len(found) > 1 else found[0])
     else:
-        print_table(("what", "value"), [(name, value) for name, value in facts.items()])
+        for facts in found:
+            print_table(("what", "value"), list(facts.items()))

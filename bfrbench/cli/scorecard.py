@@ -100,6 +100,48 @@ def diff(first: Path, second: Path, /, *, json: Json = False) -> None:
 
 
 @app.command
+def spread(*runs: Path, json: Json = False) -> None:
+    """Mean and spread of every metric over the samples of one restorer.
+
+    Parameters
+    ----------
+    runs
+        Scorecards or runs, one for each sample: `bfrbench run R --board B --samples 5` makes them.
+    """
+    from bfrbench.bench import scorecard
+    from bfrbench.cli.several import show_spread, spread_as_data
+
+    cards = [scorecard.read(run) for run in runs]
+    if json:
+        print_json(spread_as_data(cards))
+    else:
+        show_spread(cards)
+
+
+@app.command
+def curve(*runs: Path, distortion: str | None = None, perception: str | None = None, json: Json = False) -> None:
+    """The perception-distortion curve of a restorer over its operating points.
+
+    Parameters
+    ----------
+    runs
+        Scorecards or runs, one for each point: `bfrbench run R --board B --points 0 0.5 1` makes them.
+    distortion
+        The metric of the first axis (default: psnr).
+    perception
+        The metric of the second (default: the protocol's first that needs no truth or compares distributions).
+    """
+    from bfrbench.bench import scorecard
+    from bfrbench.cli.several import curve_as_data, show_curve
+
+    cards = [scorecard.read(run) for run in runs]
+    if json:
+        print_json(curve_as_data(cards, distortion, perception))
+    else:
+        show_curve(cards, distortion, perception)
+
+
+@app.command
 def schema() -> None:
     """Print the JSON schema of a scorecard."""
     from bfrbench.bench.scorecard import json_schema

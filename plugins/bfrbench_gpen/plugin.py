@@ -11,7 +11,9 @@ CITATION = "Yang, Ren, Xie, Zhang: GAN Prior Embedded Network for Blind Face Res
 FILE = "a GPEN checkpoint (.safetensors, or .pth as published or from a training); its size is read off the tensors"
 
 
-def _spec(name: str, target: str, summary: str, *, size: int | None = None, weights: str = "") -> RestorerSpec:
+def _spec(
+    name: str, target: str, summary: str, *, size: int | None = None, weights: str = "", samples: bool = False
+) -> RestorerSpec:
     argument: Argument = "optional" if weights else "required"
     return RestorerSpec(
         id=name,
@@ -26,6 +28,7 @@ def _spec(name: str, target: str, summary: str, *, size: int | None = None, weig
         weights=(weights,) if weights else (),
         precisions=("float32", "bfloat16", "float16"),
         loss_networks=("arcface-ir-se50",) if weights else (),
+        samples=samples,
         citation=CITATION,
     )
 
@@ -47,7 +50,12 @@ def bfrbench_restorers() -> list[RestorerSpec]:
         *faces,
         *small,
         _spec("gpen", "Restoration", "A GPEN of any size or variant, read off its file."),
-        _spec("gpen-sr", "SuperResolution", "A GPEN whose output is larger than its input, repeatable by seed."),
+        _spec(
+            "gpen-sr",
+            "SuperResolution",
+            "A GPEN whose output is larger than its input, repeatable by seed.",
+            samples=True,
+        ),
         _spec(
             "gpen-colorization-1024",
             "Colorization",

@@ -92,6 +92,22 @@ class CannotBeMade:
         raise OSError("no such network")
 
 
+class Undecided:
+    """Not faulty: it has an answer for every seed, and lies between its input (0) and the seed's noise on grey (1)."""
+
+    def __init__(self, context: RestorerContext) -> None: ...
+
+    def restore(self, batch: Batch):
+        import torch
+
+        point = 0.5 if batch.point is None else batch.point
+        noise = [
+            torch.randn(batch.lq.shape[1:], generator=torch.Generator().manual_seed(seed % 2**31))
+            for seed in batch.seeds
+        ]
+        return ((1 - point) * batch.lq + point * (0.5 + 0.02 * torch.stack(noise))).clamp(0, 1)
+
+
 _KINDS = (Mixed, Nan, Hangs, Segfaults, Leaves, Leaks, NeedsMemory, Slow, CannotBeMade)
 
 
@@ -107,4 +123,14 @@ def bfrbench_restorers() -> list[RestorerSpec]:
             options={"every": "hurt every image"},
         )
         for kind in _KINDS
+    ] + [
+        RestorerSpec(
+            id="undecided",
+            target=f"{__name__}:Undecided",
+            summary="Has more than one answer.",
+            licence="Apache-2.0",
+            trained_on=(),
+            samples=True,
+            points=(0.0, 1.0),
+        )
     ]
