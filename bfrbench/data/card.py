@@ -21,6 +21,8 @@ from bfrbench.errors import ConfigError, UnknownName
 Name = Annotated[str, pydantic.StringConstraints(pattern=r"^[a-z0-9]+(?:[-.][a-z0-9]+)*$")]
 Sha256 = Annotated[str, pydantic.StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Label = Literal["ground-truth", "identity", "pose", "points", "expression"]
+Layout = Literal["aflw2000", "celeba", "celeba-hq"]
+"""How the label files are written that a set is released with (see `released`)."""
 Ids = Literal["stem", "path"]
 """Whether an id is a file's name without suffix, or its path in the set without suffix."""
 
@@ -97,6 +99,8 @@ class DataCard(Frozen):
     numbered: Numbered | None = None
     identity: str = ""
     """A regular expression with a group `identity` over ids, or `parent` for the folder's name."""
+    labels: Layout | None = None
+    """The layout of the label files that lie beside its images."""
     part_of: Name | None = None
     """The set whose images with the ids of `numbered` make up this one."""
     drawn_from: tuple[Name, ...] = ()
@@ -108,6 +112,8 @@ class DataCard(Frozen):
     """For tables: the column of each of our names (id, image, identity, points)."""
     given: tuple[Given, ...] = ()
     trained_by: tuple[Contamination, ...] = ()
+    unverified: tuple[str, ...] = ()
+    """Facts of this card that were not checked against the set itself or its authors' page."""
     notes: tuple[str, ...] = ()
 
     @pydantic.model_validator(mode="after")

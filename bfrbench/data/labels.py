@@ -1,11 +1,13 @@
 """Labels beside images: a parquet of ids and numbers that a table takes up by id.
 
 They come from `prepare` (in the folder of the prepared set) or from the pose labeller (in the user's home, so
-that a read-only set can be labelled too); the home's are newer and win.
+that a read-only set can be labelled too); the home's are newer and win. What a set's authors released with it wins
+over both: an estimate never takes the place of a label.
 """
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,14 +50,13 @@ def write(path: Path, frame: pd.DataFrame) -> None:
         frame.to_parquet(part, index=False)
 
 
-def joined(ref: str, folder: Path | None) -> pd.DataFrame | None:
-    """Every label known for a reference, the newest of each kind; None where there is none."""
+def joined(ref: str, folder: Path | None, released: pd.DataFrame | None = None) -> pd.DataFrame | None:
+    """Every label known for a reference, the released ones first, then the newest; None where there is none."""
     files = [folder / FILE] if folder is not None and folder.is_dir() else []
     frames = [read(path) for path in [*files, home_file(ref)] if path.is_file()]
-    if not frames:
-        return None
-    older, newer = frames[0], frames[-1]
-    return newer.combine_first(older)
+    if released is not None:
+        frames.append(released)
+    return reduce(lambda older, newer: newer.combine_first(older), frames) if frames else None
 
 
 def taken_up(data: Any, labels: pd.DataFrame) -> Any:

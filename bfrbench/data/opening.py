@@ -20,6 +20,7 @@ from bfrbench.data import archive, labels, table
 from bfrbench.data.card import DataCard, Ids, cards
 from bfrbench.data.imageset import ImageSet, ImageStream, Samples
 from bfrbench.data.listing import Listed, listed, unique, walk
+from bfrbench.data.released import released
 from bfrbench.data.roots import partner_root, root_of
 from bfrbench.errors import BfrbenchError, InputError, NotComparable, PluginError, UnknownName, UsageError
 from bfrbench.plugins import PluginHost
@@ -223,7 +224,11 @@ def _wrapped(ref: str, data: Any, card: DataCard | None, folder: Path | None) ->
 
 def _as_set(ref: str, data: Any, card: DataCard | None, folder: Path | None) -> ImageSet:
     ids = table.check_ids(data, ref)
-    if (known := labels.joined(ref, folder)) is not None:
+    own = None
+    if card is not None and card.labels and folder is not None:
+        paths = (cell["path"] or "" for cell in data.data.column("image").to_pylist())
+        own = released(card.labels, folder, list(zip(ids, paths, strict=True)))
+    if (known := labels.joined(ref, folder, own)) is not None:
         data = labels.taken_up(data, known)
     return ImageSet(ref, data, ids, card)
 

@@ -25,6 +25,7 @@ WANTED = {
     "celebadult-test": 180,
     "wider-test": 970,
     "celeba": 202_599,
+    "celeba-hq": 30_000,
     "aflw2000-3d": 2000,
     "cfp-fp": 7000,
     "lfw128": 11_987,
@@ -42,6 +43,10 @@ def test_a_card_says_where_it_comes_from_under_what_licence_and_how_to_get_it(na
     assert len(card.by_hand) > 20
     assert card.licence
     assert card.homepage
+
+
+def test_a_card_says_what_was_not_checked_unless_the_set_was_at_hand() -> None:
+    assert {name for name, card in cards().items() if not card.unverified} == {"lfw128", "studio"}
 
 
 def test_the_two_counts_of_webphoto_are_both_on_its_card() -> None:
