@@ -43,18 +43,18 @@ def measured(metric: ProtocolMetric, rows: Sequence[Row], context: Context, *, i
 
 def _shown(value: Value, note: str, low: float | None = None, high: float | None = None) -> Measured:
     return Measured(
-        value=_rounded(value.value),
-        low=_rounded(low),
-        high=_rounded(high),
+        value=rounded(value.value),
+        low=rounded(low),
+        high=rounded(high),
         level=None if low is None else LEVEL,
         n=value.n,
         failed={str(status): count for status, count in sorted(value.failed.items())},
-        extra={name: _rounded(number) or 0.0 for name, number in value.extra.items()},
+        extra={name: rounded(number) or 0.0 for name, number in value.extra.items()},
         note=note,
     )
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
     """Ten digits: what a sum keeps whatever the number of threads that a linear-algebra library takes."""
     if value is None or not math.isfinite(value):
         return None

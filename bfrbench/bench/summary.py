@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bfrbench.bench.intervals import FEWEST_FOR_DISTANCE, is_mean, measured
+from bfrbench.bench.intervals import FEWEST_FOR_DISTANCE, is_mean, measured, rounded
 from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.rules import Breakdown
 from bfrbench.bench.scorecard import BreakdownResult, FailedImage, Measured, MetricResult, RunStatus
 from bfrbench.contracts import Row
 from bfrbench.metrics import Context, ProtocolMetric
+from bfrbench.metrics.split import truth_of, truth_split
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -106,8 +107,12 @@ def _group(identity: str, groups: int) -> int:
 
 def _result(asked: _Asked) -> MetricResult:
     metric, reference = asked.metric, asked.context.reference
+    found = measured(metric, asked.rows, asked.context)
+    if (truth := truth_of(asked.rows)) is not None and (split := truth_split(metric, truth)) is not None:
+        apart = {} if split.value is None else {"truth_split": rounded(split.value), "truth_split_n": float(split.n)}
+        found = found.model_copy(update={"extra": found.extra | apart})
     return MetricResult(
-        **measured(metric, asked.rows, asked.context).model_dump(),
+        **found.model_dump(),
         higher_is_better=metric.higher_is_better,
         unit=metric.unit,
         ideal=metric.ideal,

@@ -12,6 +12,7 @@ from bfrbench.bench.board import Board
 from bfrbench.bench.comparing import goodness
 from bfrbench.bench.intervals import FEWEST_FOR_DISTANCE, SUBSETS, is_mean
 from bfrbench.bench.rowtable import rows_of
+from bfrbench.bench.scorecard import MetricResult
 from bfrbench.bench.summary import people_of
 from bfrbench.errors import BfrbenchError, ConfigError
 from bfrbench.gate.pairing import numbers_of_side
@@ -26,8 +27,28 @@ if TYPE_CHECKING:
 UNKNOWN = ("unknown", "not stated")
 
 
-def unranked_because(entry: Entry, board: Board) -> str:
-    """Why a line is shown without a rank; empty for one that is ranked."""
+def oracle_of(entries: Sequence[Entry]) -> Entry | None:
+    """The ground truth itself, where it was run over the whole set."""
+    whole = (entry for entry in entries if entry.card.results.status == "complete")
+    return next((entry for entry in whole if entry.card.results.restorer.sees_ground_truth), None)
+
+
+def beyond_truth(entry: Entry, oracle: Entry | None) -> list[str]:
+    """Metrics that find a line better than the ground truth itself."""
+    if oracle is None or entry.card.results.restorer.sees_ground_truth:
+        return []
+    truths = oracle.card.results.metrics
+    return [name for name, result in entry.card.results.metrics.items() if _beats(result, truths.get(name))]
+
+
+def _beats(result: MetricResult, truth: MetricResult | None) -> bool:
+    if truth is None or truth.value is None or result.value is None or result.ideal is not None:
+        return False
+    return goodness(result, result.value) > goodness(result, truth.value)
+
+
+def unranked_because(entry: Entry, board: Board, oracle: Entry | None) -> str:
+    """Why a line is shown without a rank; empty for one that is ranked. Nothing is ranked across the oracle."""
     results = entry.card.results
     if results.status != "complete":
         share = f", {results.images} of {results.total} images" if results.status == "partial" else ""
@@ -39,6 +60,8 @@ def unranked_because(entry: Entry, board: Board) -> str:
     metric = board.ranking.metric if board.ranking else ""
     if metric and (metric not in results.metrics or results.metrics[metric].value is None):
         return f"has no {metric}"
+    if metric in beyond_truth(entry, oracle):
+        return f"better than the ground truth by {metric}, which then says nothing of it"
     return ""
 
 
@@ -109,7 +132,7 @@ def _sorted(entry: Entry) -> pa.Table:
     return entry.rows.sort_by("id")
 
 
-def flags_of(entry: Entry, board: Board, protocol: Protocol) -> tuple[str, ...]:
+def flags_of(entry: Entry, board: Board, protocol: Protocol, oracle: Entry | None) -> tuple[str, ...]:
     """What a reader must know before believing a line."""
     restorer = entry.card.results.restorer
     flags = []
@@ -122,6 +145,8 @@ def flags_of(entry: Entry, board: Board, protocol: Protocol) -> tuple[str, ...]:
     judges = {metric.name for metric in protocol.metrics if losses & set(metric.kind.weights)}
     if judges:
         flags.append(f"trained against the network of {', '.join(sorted(judges))}")
+    if beyond := beyond_truth(entry, oracle):
+        flags.append(f"better than the ground truth by {', '.join(beyond)}")
     if failed := sum(entry.card.results.failures.values()):
         flags.append(f"{failed} images failed")
     return tuple(flags)

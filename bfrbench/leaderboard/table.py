@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bfrbench.bench.board import Board
 from bfrbench.bench.comparing import goodness
+from bfrbench.bench.intervals import is_mean, rounded
+from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.scorecard import MetricResult
 from bfrbench.leaderboard.entries import Entry
 from bfrbench.leaderboard.published import Reported, reported
-from bfrbench.leaderboard.ranking import flags_of, ordered, ranks_of, unranked_because
-from bfrbench.metrics import Protocol
+from bfrbench.leaderboard.ranking import flags_of, oracle_of, ordered, ranks_of, unranked_because
+from bfrbench.metrics import Protocol, ProtocolMetric
+from bfrbench.metrics.split import truth_of, truth_split
 from bfrbench.stats import Ranks
 
+if TYPE_CHECKING:
+    from bfrbench.metrics.split import Truth
+
+SPLIT = "ground truth, half against half"
 PLACES = 2
 """Places that a table of results marks: the best and the second."""
 
@@ -84,16 +91,25 @@ class Leaderboard:
 
 def make_table(board: Board, entries: Sequence[Entry], protocol: Protocol) -> Leaderboard:
     """Ranked lines first, the others by the same order below them."""
-    notes = {entry.name: unranked_because(entry, board) for entry in entries}
+    oracle = oracle_of(entries)
+    notes = {entry.name: unranked_because(entry, board, oracle) for entry in entries}
     contenders = [entry for entry in ordered(entries, board) if not notes[entry.name]]
     others = [entry for entry in ordered(entries, board) if notes[entry.name]]
     ranks, unranked = ranks_of(contenders, board, protocol)
     results = entries[0].card.results
     places = _places(contenders)
     lines = [
-        _line(entry, index if index < len(contenders) else None, ranks, notes, places, flags_of(entry, board, protocol))
+        _line(
+            entry,
+            index if index < len(contenders) else None,
+            ranks,
+            notes,
+            places,
+            flags_of(entry, board, protocol, oracle),
+        )
         for index, entry in enumerate([*contenders, *others])
     ]
+    lines += split_line(entries, protocol)
     return Leaderboard(
         board=board.name,
         title=board.title,
@@ -170,3 +186,27 @@ def arrow(result: MetricResult) -> str:
     if result.ideal is not None:
         return f"→{result.ideal:g}"
     return "↑" if result.higher_is_better else "↓"
+
+
+def split_line(entries: Sequence[Entry], protocol: Protocol) -> list[Line]:
+    """The ground truth against itself in every distance between distributions, if some run holds its features."""
+    numbers = {}
+    for name in dict.fromkeys(name for entry in entries for name in entry.card.results.metrics):
+        metric = protocol.metric(name)
+        if is_mean(metric):
+            continue
+        truths = (_truth(entry, metric) for entry in entries if name in entry.card.results.metrics)
+        truth = max((one for one in truths if one is not None), key=len, default=None)
+        split = None if truth is None else truth_split(metric, truth)
+        if split is not None and split.value is not None:
+            numbers[name] = Number(rounded(split.value), None, None, split.n, None)
+    if not numbers:
+        return []
+    count = max(number.n for number in numbers.values())
+    why = f"one random half of the ground truth against the other, {count} images each: never ranked"
+    return [Line("split", SPLIT, None, None, None, why, (), "–", None, None, count, numbers, "")]
+
+
+def _truth(entry: Entry, metric: ProtocolMetric) -> Truth | None:
+    rows = list(rows_of(entry.rows, metric.rows))
+    return truth_of(rows, restored_is_truth=entry.card.results.restorer.sees_ground_truth)

@@ -6,14 +6,19 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bfrbench.bench import scorecard, sealed
+from bfrbench.bench import rowtable, scorecard, sealed
+from bfrbench.bench.summary import summarise
 from bfrbench.cli import main
+from bfrbench.contracts import Row
 from bfrbench.errors import InputError, UnknownName
-from bfrbench.leaderboard import build
+from bfrbench.leaderboard import Entry, build
 from bfrbench.leaderboard.published import published, reported
 from bfrbench.leaderboard.submitting import submit
+from bfrbench.leaderboard.table import SPLIT, split_line
+from bfrbench.metrics import load_protocol
 from tests.leaderboard.making import COUNT, folder_with, made, place
 
 
@@ -45,6 +50,35 @@ def test_what_is_shown_and_not_ranked_says_why(tmp_path: Path) -> None:
     assert lines["twin-b"].flags == ("trained on the test set",)
     assert lines["clearly-best"].numbers["psnr"].place == 1
     assert lines["oracle"].numbers["psnr"].place is None, "the truth does not compete"
+
+
+def test_nothing_is_ranked_across_the_oracle_and_what_beats_it_is_marked(tmp_path: Path) -> None:
+    oracle = made("oracle", 1.0, facts={"sees_ground_truth": True, "ranked": False})
+    lines = {
+        line.restorer: line
+        for line in build(folder_with(tmp_path, oracle, made("too-good", 3.0, seed=2), made("a", seed=3))).table.lines
+    }
+    assert lines["a"].rank == 1 and lines["a"].flags == ()
+    assert lines["too-good"].rank is None and lines["too-good"].numbers["psnr"].place is None
+    assert lines["too-good"].note.startswith("better than the ground truth by psnr")
+    assert lines["too-good"].flags == ("better than the ground truth by psnr",)
+
+
+def test_the_ground_truth_against_itself_is_a_line_that_no_rank_touches() -> None:
+    stream = np.random.default_rng(0)
+    pairs = stream.normal(size=(40, 2, 2048)).astype("f4")
+    images = [rowtable.ImageRow(f"i{n:04d}", "ok", "0") for n in range(40)]
+    rows = rowtable.make(images, {"fid-gt": [Row(f"i{n:04d}", feature=pair) for n, pair in enumerate(pairs)]})
+    metric = load_protocol("bfrbench-v1").metric("fid-gt")
+    summary = summarise(rows, [metric], (), {})
+    card = made("net").card
+    results = card.results.model_copy(update={"metrics": summary.metrics})
+    entry = Entry("net", card.model_copy(update={"results": results}), rows)
+    (line,) = split_line([entry], load_protocol("bfrbench-v1"))
+    assert line.rank is None and "never ranked" in line.note and line.restorer == SPLIT
+    assert line.numbers["fid-gt"].n == 20 and line.numbers["fid-gt"].value is not None
+    assert summary.metrics["fid-gt"].extra["truth_split"] == line.numbers["fid-gt"].value
+    assert split_line([Entry("a", made("a").card, made("a").rows)], load_protocol("basic-v1")) == []
 
 
 def test_the_same_scorecards_give_the_same_bytes(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from bfrbench.metrics.frechet import Cloud, Moments, cloud_of, frechet, of_featu
 from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
 from bfrbench.metrics.kid import KernelDistance, KidChoices, kid
 from bfrbench.metrics.reference import Reference
+from bfrbench.metrics.split import truth_of, truth_split
 from tests.metrics.real_pairs import faces, scored, spoilt
 from tests.weights.seeded import seeded_store
 
@@ -204,6 +205,29 @@ def test_the_number_of_a_subset_is_that_of_its_rows_alone(name, reference, count
         alone = finaliser.value(finaliser.fold([rows[index] for index in some]), context).value
         assert over(some) == pytest.approx(alone, rel=1e-8)
     assert np.isnan(over(np.array([5])))
+
+
+@pytest.mark.parametrize("name", ["fid-gt", "kid-gt", "recall", "fid-ffhq"])
+def test_two_halves_of_the_truth_are_apart_by_the_metrics_own_distance(name):
+    metric = load_protocol("vqfr" if name == "fid-ffhq" else "bfrbench-v1").metric(name)
+    truth = features(80, 2048)
+    split = truth_split(metric, truth)
+    order = np.random.default_rng(0).permutation(80)
+    halves = truth[order[:40]], truth[order[40:]]
+    expected = {
+        "kid-gt": lambda: kid(*halves, metric.kind.choices)[0],
+        "recall": lambda: coverage(*halves, metric.kind.choices),
+    }.get(name, lambda: frechet(*map(of_features, halves)))()
+    assert split.n == 40 and split.value == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_truths_features_are_found_where_the_rows_hold_them():
+    pair = [Row(str(i), feature=np.stack([np.zeros(8), np.full(8, i)]).astype("f4")) for i in range(6)]
+    assert truth_of([*pair, Row("x", "nan")])[:, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    alone = [Row(row.id, feature=row.feature[1:]) for row in pair]
+    assert truth_of(alone) is None and len(truth_of(alone, restored_is_truth=True)) == 6
+    assert truth_of([Row("a", value=1.0)] * 9) is None
+    assert truth_split(load_protocol("bfrbench-v1").metric("psnr"), np.zeros((9, 8))) is None
 
 
 def test_a_distance_to_statistics_without_statistics_is_an_error():
