@@ -60,12 +60,19 @@ def show(built: Built) -> None:
     from bfrbench.leaderboard import texts
 
     table = built.table
-    columns = ["rank", "restorer", *(f"{column.name} {column.arrow}" for column in table.columns), "notes"]
+    columns = [
+        "rank",
+        "restorer",
+        *(f"{column.name} {column.arrow}" for column in table.columns),
+        *texts.COST_HEAD,
+        "notes",
+    ]
     lines = [
         (
             texts.rank(line),
             line.restorer,
             *(texts.plain_number(line.numbers.get(column.name)) for column in table.columns),
+            *texts.cost(line),
             "; ".join(filter(None, [line.note, *line.flags])),
         )
         for line in table.lines

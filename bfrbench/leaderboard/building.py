@@ -54,8 +54,8 @@ def html(table: Leaderboard) -> str:
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    names = {"rank": texts.rank, "plain": texts.plain_number, "short": texts.short, "count": texts.count}
-    return page.render(board=table, notes=_notes, **names)
+    shown = {"rank": texts.rank, "plain": texts.plain_number, "short": texts.short, "cost": texts.cost}
+    return page.render(board=table, notes=_notes, cost_head=texts.COST_HEAD, **shown)
 
 
 def _notes(line: Line) -> str:

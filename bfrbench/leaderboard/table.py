@@ -52,7 +52,11 @@ class Line:
     flags: tuple[str, ...]
     licence: str
     parameters: int | None
+    macs: int | None
+    """Multiply-adds of one image."""
     seconds: float | None
+    memory: int | None
+    """Bytes at the peak, of the device or of the process."""
     images: int
     numbers: Mapping[str, Number]
     results_digest: str
@@ -146,7 +150,9 @@ def _line(
         flags=flags,
         licence=results.restorer.licence,
         parameters=seen.parameters,
+        macs=seen.macs,
         seconds=seen.seconds_per_image,
+        memory=seen.peak_memory or None,
         images=results.images,
         numbers={
             name: Number(one.value, one.low, one.high, one.n, places.get((entry.name, name)))
@@ -204,7 +210,7 @@ def split_line(entries: Sequence[Entry], protocol: Protocol) -> list[Line]:
         return []
     count = max(number.n for number in numbers.values())
     why = f"one random half of the ground truth against the other, {count} images each: never ranked"
-    return [Line("split", SPLIT, None, None, None, why, (), "–", None, None, count, numbers, "")]
+    return [Line("split", SPLIT, None, None, None, why, (), "–", None, None, None, None, count, numbers, "")]
 
 
 def _truth(entry: Entry, metric: ProtocolMetric) -> Truth | None:

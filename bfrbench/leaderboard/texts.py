@@ -8,6 +8,9 @@ import io
 from bfrbench.gate.showing import table
 from bfrbench.leaderboard.table import Leaderboard, Line, Number
 
+COST_HEAD = ("s/image", "peak MiB", "parameters", "GMACs")
+COST = ("seconds", "memory", "parameters", "macs")
+"""Columns of a table for programs: an image's seconds, bytes at the peak, parameters, an image's multiply-adds."""
 MADE = "Made by `bfrbench leaderboard build {board}` from the scorecards beside it: do not edit."
 
 
@@ -25,13 +28,20 @@ def markdown(board: Leaderboard) -> str:
 
 def _head(board: Leaderboard) -> list[str]:
     metrics = [f"{column.name} {column.arrow}" for column in board.columns]
-    return ["rank", "restorer", *metrics, "s/image", "parameters", "licence", "notes"]
+    return ["rank", "restorer", *metrics, *COST_HEAD, "licence", "notes"]
 
 
 def _cells(board: Leaderboard, line: Line) -> list[str]:
     numbers = [markdown_number(line.numbers.get(column.name)) for column in board.columns]
     notes = "; ".join([line.note] * bool(line.note) + list(line.flags))
-    return [rank(line), line.restorer, *numbers, short(line.seconds), count(line.parameters), line.licence, notes]
+    return [rank(line), line.restorer, *numbers, *cost(line), line.licence, notes]
+
+
+def cost(line: Line) -> tuple[str, str, str, str]:
+    """Seconds an image, MiB at the peak, millions of parameters, billions of multiply-adds an image."""
+    memory = "–" if line.memory is None else f"{line.memory / 2**20:.0f}"
+    macs = "–" if line.macs is None else f"{line.macs / 1e9:.3g}"
+    return short(line.seconds), memory, count(line.parameters), macs
 
 
 def rank(line: Line) -> str:
@@ -96,12 +106,12 @@ def csv_text(board: Leaderboard) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = [f"{column.name}{end}" for column in board.columns for end in ("", ".low", ".high")]
-    writer.writerow(["kind", "rank", "best", "worst", "restorer", *names, "seconds", "parameters", "licence", "notes"])
+    writer.writerow(["kind", "rank", "best", "worst", "restorer", *names, *COST, "licence", "notes"])
     for line in board.lines:
         numbers = [value for column in board.columns for value in _three(line.numbers.get(column.name))]
         notes = "; ".join([line.note] * bool(line.note) + list(line.flags))
         ranks = (line.rank, line.best, line.worst)
-        end = (line.seconds, line.parameters, line.licence, notes)
+        end = (line.seconds, line.memory, line.parameters, line.macs, line.licence, notes)
         writer.writerow(["measured", *map(_raw, ranks), line.restorer, *map(_raw, (*numbers, *end))])
     return out.getvalue()
 

@@ -81,6 +81,15 @@ def test_the_ground_truth_against_itself_is_a_line_that_no_rank_touches() -> Non
     assert split_line([Entry("a", made("a").card, made("a").rows)], load_protocol("basic-v1")) == []
 
 
+def test_what_a_restorer_costs_stands_in_every_format(tmp_path: Path) -> None:
+    built = build(folder_with(tmp_path, made("net")))
+    files = {path.suffix: text for path, text in built.files.items()}
+    (row,) = csv.DictReader(files[".csv"].splitlines())
+    assert [row[name] for name in ("seconds", "memory", "parameters", "macs")] == ["0.01", "1048576", "1000", "1000"]
+    for text in (files[".md"], files[".html"]):
+        assert all(name in text for name in ("s/image", "peak MiB", "parameters", "GMACs", "0.001 M", "1e-06"))
+
+
 def test_the_same_scorecards_give_the_same_bytes(tmp_path: Path) -> None:
     first, second = build(good_board(tmp_path / "a")), build(good_board(tmp_path / "b"))
     assert list(first.files.values()) == list(second.files.values())
