@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bfrbench.errors import UsageError
+
 
 @contextmanager
 def landing(path: Path) -> Iterator[Path]:
@@ -23,6 +25,17 @@ def landing(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What the disk refuses inside the block, as a sentence about `path` instead of a traceback."""
+    try:
+        yield
+    except OSError as error:
+        said = os.strerror(error.errno) if error.errno else str(error)
+        problem = f"{path} cannot be written ({said})"
+        raise UsageError(problem, "check the folder, its permissions and the space left, and run again") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

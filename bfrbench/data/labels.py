@@ -46,7 +46,7 @@ def read(path: Path) -> pd.DataFrame:
 
 def write(path: Path, frame: pd.DataFrame) -> None:
     """Write labels; the frame has a column `id`."""
-    with atomic.landing(path) as part:
+    with atomic.told(path), atomic.landing(path) as part:
         frame.to_parquet(part, index=False)
 
 

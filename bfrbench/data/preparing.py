@@ -117,15 +117,13 @@ class _Journal:
         elif out.exists() and any(out.iterdir()):
             raise UsageError(f"{out} holds other files", "give an empty folder")
         else:
-            atomic.write_text(self.path, json.dumps({"settings": asdict(settings)}) + "\n")
+            with atomic.told(self.path):
+                atomic.write_text(self.path, json.dumps({"settings": asdict(settings)}) + "\n")
 
     def add(self, name: str, entry: dict[str, Any]) -> None:
         self.entries[name] = entry
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"id": name, **entry}, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise UsageError(f"{self.path} cannot be written ({error.strerror})", "free space and run again") from error
+        with atomic.told(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"id": name, **entry}, ensure_ascii=False) + "\n")
 
     def _resume(self) -> None:
         raw = self.path.read_bytes()
@@ -141,7 +139,8 @@ class _Journal:
                 f"{self.path.parent} was prepared with another {' and '.join(changed)}", "give a new folder"
             )
         if len(whole) < len(raw):
-            atomic.write_bytes(self.path, whole)
+            with atomic.told(self.path):
+                atomic.write_bytes(self.path, whole)
         for entry in rest:
             name = entry.pop("id")
             if entry["status"] != "ok" or crop_path(self.path.parent, name).is_file():
@@ -157,7 +156,7 @@ def _finish(data: Samples, out: Path, journal: _Journal) -> Prepared:
     columns = ("points", "identity")
     labels.write(out / labels.FILE, pd.DataFrame([{"id": n, **{c: e[c] for c in columns}} for n, e in good.items()]))
     wanted = ("source_size", "faces", "score", "matrix", "inverse")
-    with atomic.landing(out / TRANSFORMS) as part:
+    with atomic.told(out / TRANSFORMS), atomic.landing(out / TRANSFORMS) as part:
         pd.DataFrame([{"id": n, **{c: e[c] for c in wanted}} for n, e in good.items()]).to_parquet(part, index=False)
     write_manifest(out / MANIFEST, [Seen(name, entry["sha256"], size, size) for name, entry in good.items()])
     result = Prepared(
@@ -169,7 +168,8 @@ def _finish(data: Samples, out: Path, journal: _Journal) -> Prepared:
     )
     told = {"settings": asdict(journal.settings), "images": len(entries), "crops": result.crops}
     lists = {"not_found": result.not_found, "unreadable": result.unreadable, "several_faces": result.several}
-    atomic.write_json(out / REPORT, {**told, **lists})
+    with atomic.told(out / REPORT):
+        atomic.write_json(out / REPORT, {**told, **lists})
     return result
 
 

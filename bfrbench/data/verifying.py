@@ -110,7 +110,7 @@ def write_manifest(path: Path, seen: Sequence[Seen]) -> None:
     import pandas as pd
 
     rows = [(image.id, image.sha256, image.width, image.height) for image in seen]
-    with atomic.landing(path) as part:
+    with atomic.told(path), atomic.landing(path) as part:
         pd.DataFrame(rows, columns=["id", "sha256", "width", "height"]).to_parquet(part, index=False)
 
 

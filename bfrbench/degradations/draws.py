@@ -44,10 +44,10 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    from bfrbench.atomic import landing
+    from bfrbench.atomic import landing, told
 
     listed = list(rows)
-    with landing(path) as part:
+    with told(path), landing(path) as part:
         parquet.write_table(pa.table({column: [row[column] for row in listed] for column in COLUMNS}), part)
 
 

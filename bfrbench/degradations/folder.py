@@ -70,7 +70,8 @@ def _settled(job: Job) -> Job:
     elif job.out.exists() and any(job.out.iterdir()):
         raise UsageError(f"{job.out} holds files that this command did not make", "give a new or an empty folder")
     else:
-        atomic.write_json(path, {"name": job.recipe, **choices})
+        with atomic.told(path):
+            atomic.write_json(path, {"name": job.recipe, **choices})
     return replace(job, out=job.out.absolute(), touches_target=getattr(recipe, "touches_target", True))
 
 

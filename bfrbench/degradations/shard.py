@@ -168,7 +168,9 @@ def _write_record(job: Job, rows: list[Row], stored: list[dict[str, Any]]) -> No
     name = f"part-{uuid.uuid5(uuid.NAMESPACE_URL, rows[0]['id']).hex[:12]}"
     if job.format == "parquet":
         _write_parquet(job.out / f"{name}.parquet", rows, stored)
-    atomic.write_json(job.out / _RECORDS / f"{name}.json", rows)
+    record = job.out / _RECORDS / f"{name}.json"
+    with atomic.told(record):
+        atomic.write_json(record, rows)
 
 
 def _write_parquet(path: Path, rows: list[Row], stored: list[dict[str, Any]]) -> None:
@@ -184,5 +186,5 @@ def _write_parquet(path: Path, rows: list[Row], stored: list[dict[str, Any]]) ->
     kinds = {f.name: {"dtype": plain.get(str(f.type), "null"), "_type": "Value"} for f in table.schema}
     features = {**kinds, "lq": {"_type": "Image"}, "gt": {"_type": "Image"}}
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    with atomic.landing(path) as part:
+    with atomic.told(path), atomic.landing(path) as part:
         parquet.write_table(table, part)

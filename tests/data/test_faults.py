@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -103,6 +105,26 @@ def test_a_folder_is_listed_as_a_stream(tmp_path: Path, monkeypatch: pytest.Monk
     next(files)
     assert given == 1
     assert 1 + sum(1 for _ in files) == given == 50
+
+
+@pytest.mark.slow
+def test_a_folder_of_very_many_files_is_listed_in_flat_memory_and_gives_its_first_image_at_once(tmp_path: Path) -> None:
+    for number in range(count := 300_000):
+        os.close(os.open(tmp_path / f"{number:07}.png", os.O_CREAT | os.O_WRONLY))
+    (tmp_path / "0000000.png").write_bytes(png(1))
+    lister = (
+        "import resource, sys, time; from pathlib import Path; from bfrbench.data.listing import walk\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
+        "files = walk(Path(sys.argv[1])); began = time.process_time(); next(files)\n"
+        "first, before = time.process_time() - began, peak(); count = 1 + sum(1 for _ in files)\n"
+        "print(count, peak() - before, first, time.process_time() - began)"
+    )
+    told = subprocess.run([sys.executable, "-c", lister, str(tmp_path)], capture_output=True, text=True, check=True)
+    print(told.stdout)
+    listed, grown, first, whole = map(float, told.stdout.split())
+    assert listed == count
+    assert grown < 8  # MB; the names alone are 20
+    assert first < whole / 10
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "a/../../out.png", "..\\out.png"])
