@@ -110,7 +110,9 @@ def preview(what: Order) -> dict[str, Any]:
         held, count = open_dataset(what.validation), what.recipe.run.validation_images
         reads.append({"data": what.validation, "for": "validation", "images": min(count, len(held))})
     _degradation(what.recipe)
-    networks = _build(what, torch.device("cpu")).networks
+    task = _build(what, torch.device("cpu"))
+    task.labeller(faces.sets)
+    networks = task.networks
     return {"reads": reads, "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()}}
 
 
@@ -128,7 +130,7 @@ def train(what: Order, out: Path, *, resume: bool = False, host: PluginHost | No
         task = _build(what, device)
         run, recipe = what.recipe.run, _degradation(what.recipe)
         feed = Feed(_pairs(what, recipe, task, _faces(what), me, out), run, me, device)
-        journal = _journal(what, recipe, out, host, me, device)
+        journal = _journal(what, recipe, task, out, host, me, device)
         if me.first:
             folder.claim(out, what.plain(), what.digest)
         trainer = Trainer(task, run, feed, me, device, journal, out)
@@ -217,21 +219,23 @@ def _pairs(what: Order, recipe: Any, task: Task, faces: Faceset, me: Ranks, out:
     return Pairs(faces, recipe, task.views, apply=run.degrade_on == "workers", labeller=labeller)
 
 
-def _journal(what: Order, recipe: Any, out: Path, host: PluginHost, me: Ranks, device: torch.device) -> Any:
+def _journal(what: Order, recipe: Any, task: Task, out: Path, host: PluginHost, me: Ranks, device: torch.device) -> Any:
     from bfrbench.data import open_dataset
     from bfrbench.training.journal import Journal
     from bfrbench.training.validation import Validation
 
     run, validation = what.recipe.run, None
     if me.first and what.validation:
+        samples = open_dataset(what.validation)
         validation = Validation(
-            open_dataset(what.validation),
+            samples,
             recipe,
             size=what.recipe.size,
             count=run.validation_images,
             shown=run.samples,
             protocol=run.protocol,
             device=device,
+            labeller=task.labeller([samples]) if task.shows_labels else None,
         )
     return Journal(out, run, host, active=me.first, validation=validation)
 

@@ -83,6 +83,9 @@ class Task(ABC):
     views: ClassVar[int]
     """Degradations of each face that a micro-batch brings: 0 for a prior, 1, or 2."""
 
+    shows_labels: ClassVar[bool] = False
+    """Whether `show` needs the labels of the faces, because they are what the network sees."""
+
     networks: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Optimizer]
 

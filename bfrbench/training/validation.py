@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.contracts import Row, Scored
-from bfrbench.training.feeding import fitted, signed
-from bfrbench.training.task import Faces, Task
+from bfrbench.training.feeding import Faceset, fitted, signed
+from bfrbench.training.order import Place
+from bfrbench.training.task import Faces, Labeller, Task
 
 if TYPE_CHECKING:
     from bfrbench.contracts import U8Image
@@ -32,6 +33,7 @@ class Held:
     ids: tuple[str, ...]
     gt: Tensor
     lq: Tensor | None
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Validation:
@@ -47,11 +49,14 @@ class Validation:
         shown: int,
         protocol: str,
         device: torch.device,
+        labeller: Labeller | None = None,
     ) -> None:
         from bfrbench.metrics import Scorer, load_protocol
 
         self.device, self.shown = device, shown
         self.held = _held(samples, recipe, size, count)
+        if labeller is not None:
+            self.held = replace(self.held, labels=_labels(samples, self.held.ids, size, labeller))
         self.scorer = Scorer(load_protocol(protocol), str(device)) if recipe is not None else None
 
     def score(self, task: Task, network: nn.Module) -> dict[str, float | None]:
@@ -90,7 +95,8 @@ class Validation:
         gt = signed(self.held.gt[part].to(self.device))
         lq = None if self.held.lq is None else signed(self.held.lq[part].to(self.device))
         with torch.inference_mode():
-            out = task.show(network, Faces(gt, lq), _seeds(self.held.ids[part]))
+            labels = {name: values[part] for name, values in self.held.labels.items()}
+            out = task.show(network, Faces(gt, lq, labels=labels), _seeds(self.held.ids[part]))
         return out.float()
 
 
@@ -110,6 +116,15 @@ def _held(samples: Samples, recipe: Recipe | None, size: int, count: int) -> Hel
         return Held(ids, _stacked(gts), None)
     pairs = [recipe.apply(gt, recipe.draw(DRAW_SEED, name)) for gt, name in zip(gts, ids, strict=True)]
     return Held(ids, _stacked([pair.gt for pair in pairs]), _stacked([pair.lq for pair in pairs]))
+
+
+def _labels(samples: Samples, ids: Sequence[str], size: int, labeller: Labeller) -> dict[str, Tensor]:
+    """What the task's labeller says of the held faces, none of them mirrored."""
+    faces = Faceset([samples], [1.0], size=size, seed=0, flip=False, names=["validation"])
+    numbers = {name: number for number, name in enumerate(samples.ids)}
+    places = [Place(0, numbers[name], 0) for name in ids]
+    found = [labeller(faces.read(place), place, mirrored=False) for place in places]
+    return {name: torch.from_numpy(np.stack([one[name] for one in found])) for name in found[0]}
 
 
 def _stacked(images: Sequence[U8Image]) -> Tensor:

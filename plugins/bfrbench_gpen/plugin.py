@@ -56,6 +56,8 @@ def bfrbench_restorers() -> list[RestorerSpec]:
             "A GPEN whose output is larger than its input, repeatable by seed.",
             samples=True,
         ),
+        _spec("gpen-colorization", "Colorization", "A GPEN of any size that colours grey faces."),
+        _spec("gpen-seg2face", "SegmentationToFace", "A GPEN of any size from a painted label map to a face."),
         _spec(
             "gpen-colorization-1024",
             "Colorization",
@@ -83,4 +85,5 @@ def bfrbench_restorers() -> list[RestorerSpec]:
 def bfrbench_training_recipes() -> list[TrainingRecipeSpec]:
     prior = recipe_specs("bfrbench_gpen", "recipes", "bfrbench.training.prior:Prior", ("gpen-prior",))
     pairs = ("gpen-finetune", "gpen-code", "gpen-colorize", "gpen-inpaint", "gpen-sr")
-    return [*prior, *recipe_specs("bfrbench_gpen", "recipes", "bfrbench_gpen.training:GpenTraining", pairs)]
+    maps = recipe_specs("bfrbench_gpen", "recipes", "bfrbench_gpen.seg2face:Seg2FaceTraining", ("gpen-seg2face",))
+    return [*prior, *recipe_specs("bfrbench_gpen", "recipes", "bfrbench_gpen.training:GpenTraining", pairs), *maps]

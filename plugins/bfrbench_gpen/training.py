@@ -108,9 +108,7 @@ class GpenTraining(Task):
 
     def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
         gpen = cast(Gpen, network)
-        assert faces.lq is not None
-        out: Tensor = gpen(self._entry(faces.lq), gpen.finer_noise(seeds))
-        return out.clamp(-1, 1)
+        return self._made(gpen(self._given(faces), gpen.finer_noise(seeds))).clamp(-1, 1)
 
     def _network(self, shape: GpenShape) -> Gpen:
         return Gpen(shape)
@@ -122,14 +120,20 @@ class GpenTraining(Task):
         encoder = [parameter for parameter in self.gpen.parameters() if id(parameter) not in inside]
         return [(encoder, self.settings.lr_encoder), (prior, self.settings.lr_decoder)]
 
-    def _entry(self, lq: Tensor) -> Tensor:
+    def _given(self, faces: Faces) -> Tensor:
+        """What the network sees."""
+        assert faces.lq is not None
         side = self.gpen.shape.entry
-        return lq if lq.shape[-1] == side else nn.functional.interpolate(lq, size=(side, side), mode="area")
+        if faces.lq.shape[-1] == side:
+            return faces.lq
+        return nn.functional.interpolate(faces.lq, size=(side, side), mode="area")
+
+    def _made(self, out: Tensor) -> Tensor:
+        """What the network gives, in [-1, 1] as faces are."""
+        return out
 
     def _out(self, faces: Faces) -> Tensor:
-        assert faces.lq is not None
-        out: Tensor = self._restore(self._entry(faces.lq))
-        return out
+        return self._made(self._restore(self._given(faces)))
 
     def _lose(self, faces: Faces) -> Terms:
         s, out, gt = self.settings, self._out(faces), faces.gt
@@ -153,10 +157,9 @@ class GpenTraining(Task):
 
     def _path(self, faces: Faces) -> Terms:
         """The prior's path length along w, with the encoder's features as they are."""
-        assert faces.lq is not None
-        w, features = self.gpen.encode(self._entry(faces.lq))
+        w, features = self.gpen.encode(self._given(faces))
         ws = self.gpen.generator.spread(w)
-        lengths = losses.path_lengths(self.gpen.decode(ws, features), ws)
+        lengths = losses.path_lengths(self._made(self.gpen.decode(ws, features)), ws)
         penalty, self.path_mean = losses.path_penalty(lengths, self.path_mean)
         return {"path": penalty * self.settings.path_weight}
 
