@@ -37,8 +37,9 @@ class FaceLabels:
 
     def __call__(self, sample: Sample, place: Place, *, mirrored: bool) -> Mapping[str, npt.NDArray[np.generic]]:
         person = self.people[place.source][place.position]
-        other = _labels(self._another(sample, int(person), place))
-        return {"person": person, **_labels(sample), **{f"other-{name}": value for name, value in other.items()}}
+        other = self._another(sample, int(person), place)
+        seen_there = {f"other-{name}": value for name, value in _labels(other).items()}
+        return {"person": person, **_labels(sample), "other": other.image, **seen_there}
 
     def _another(self, sample: Sample, person: int, place: Place) -> Sample:
         """The same in every process, another one every epoch."""
@@ -53,7 +54,6 @@ class FaceLabels:
 def _labels(sample: Sample) -> Labels:
     points, pose = sample.points, sample.pose
     return {
-        "picture": sample.image,
         "points": np.full((5, 2), np.nan, np.float32) if points is None else points.astype(np.float32),
         "pose": np.array([np.nan, np.nan] if pose is None else [pose.yaw, pose.pitch], np.float32),
     }

@@ -99,7 +99,7 @@ class LiteMetrics(Task):
         assert faces.lq is not None
         labels, s = faces.labels, self.settings
         degraded = faces.gt.lerp(faces.lq, _amounts(faces.gt))
-        other = signed(labels["other-picture"].permute(0, 3, 1, 2))
+        other = signed(labels["other"].permute(0, 3, 1, 2))
         views = [
             _moved(degraded, labels["points"], s.shift),
             _moved(other, labels["other-points"], s.shift),
