@@ -81,13 +81,14 @@ class _Gate(nn.Module):
 
 
 class MSRB(nn.Module):
-    """The block of MSRN (ECCV 2018): 3×3 and 5×5 side by side, crossed, and again, at full width."""
+    """The block of MSRN (ECCV 2018): 3×3 and 5×5 side by side, crossed, and again; MSRN's own at `width` 1."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, width: float = 1.0) -> None:
         super().__init__()
-        self.near = nn.ModuleList(nn.Conv2d(channels, channels, side, padding=side // 2) for side in (3, 5))
-        self.far = nn.ModuleList(nn.Conv2d(2 * channels, 2 * channels, side, padding=side // 2) for side in (3, 5))
-        self.fuse = nn.Conv2d(4 * channels, channels, 1)
+        inner = max(1, round(channels * width))
+        self.near = nn.ModuleList(nn.Conv2d(channels, inner, side, padding=side // 2) for side in (3, 5))
+        self.far = nn.ModuleList(nn.Conv2d(2 * inner, 2 * inner, side, padding=side // 2) for side in (3, 5))
+        self.fuse = nn.Conv2d(4 * inner, channels, 1)
         _silence(self.fuse)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ class MSRB(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions; `width` widens or narrows it to a rival's parameters or operations."""
+    """Two 3×3 convolutions with a rectifier between."""
 
     def __init__(self, channels: int, *, width: float = 1.0) -> None:
         super().__init__()
@@ -121,11 +122,12 @@ def make_block(
     gate: bool = True,
     width: float = 1.0,
 ) -> nn.Module:
-    """A block by name. `paths`, `mix`, `gate` are the MMRB's; `width` is the plain residual block's."""
+    """A block by name. `paths`, `mix`, `gate` are the MMRB's; `width` is its rivals', which widens or narrows
+    them to its parameters or operations."""
     if name == "mmrb":
         return MMRB(channels, paths=paths, mix=mix, gate=gate)
     if name == "msrb":
-        return MSRB(channels)
+        return MSRB(channels, width=width)
     if name == "resblock":
         return ResidualBlock(channels, width=width)
     raise ValueError(f"there is no block {name!r}: mmrb, msrb or resblock")

@@ -22,7 +22,7 @@ class GpenMmrbShape:
     mix: bool = True
     gate: bool = True
     width: float = 1.0
-    """Width of plain residual blocks, for rivals of equal size."""
+    """Of rivals' blocks, for rivals of equal parameters or operations."""
 
 
 class GpenMmrb(Gpen):

@@ -43,7 +43,7 @@ class MmrbShape:
     mapping_layers: int = 8
     """Of the prior; the mapping network is not used when restoring."""
     width: float = 1.0
-    """Width of plain residual blocks, for rivals of equal size."""
+    """Of rivals' blocks, for rivals of equal parameters or operations."""
 
     def __post_init__(self) -> None:
         if self.size < 32 or self.size & (self.size - 1):
@@ -132,13 +132,19 @@ class MmrbStyleGan2(nn.Module):
 
     def encode(self, image: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
         """w for each layer, and the encoder's features by resolution."""
-        x = rectified(self.entry(image))
+        x = rectified(self.entry(image.contiguous(memory_format=torch.channels_last)))
         features = {self.shape.size: x}
         for side in self.sides[-2::-1]:
             x = self.blocks[str(side)](rectified(self.down[str(side)](x)))
             features[side] = x
         offset = self.to_styles(rectified(self.to_style(x.flatten(1))))
         return self.mean_style + offset.view(len(image), self.generator.latents, -1), features
+
+    def freeze(self, dtype: torch.dtype) -> None:
+        """For `bfrbench.nn.frozen`: the codec's weights laid out as its images are."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=torch.channels_last)
 
     def decode(self, features: dict[int, Tensor]) -> dict[int, Tensor]:
         """Coarse to fine: what the heads read."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from bfrbench.contracts import Batch
 from bfrbench.errors import WeightsError
 from bfrbench.imaging.resize import resize_batch
+from bfrbench.nn import frozen
 from bfrbench.restorers import RestorerContext
 from bfrbench_mmrb.files import load_gpen_mmrb, load_mmrb
 
@@ -21,7 +22,7 @@ class MmrbRestorer:
 
     def __init__(self, context: RestorerContext) -> None:
         path = Path(context.argument or "")
-        self.module = load_mmrb(path).to(context.device)
+        self.module = frozen(load_mmrb(path)).to(context.device)
         self.device = torch.device(context.device)
         self.dtype = getattr(torch, context.precision)
         size = self.module.shape.size

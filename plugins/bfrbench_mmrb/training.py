@@ -16,19 +16,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bfrbench.data import Samples
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
+from bfrbench.training.components import Components, ComponentSettings, FivePoints
 from bfrbench.training.judges import identity_network, perceptual_trunk
 from bfrbench.training.rates import adam
 from bfrbench.training.settings import AdversarialSettings, Judge, discriminator_of
-from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
+from bfrbench.training.task import Faces, Labeller, Phase, Task, TaskContext, Terms
 from bfrbench_mmrb.block import PATHS, BlockName, PathName
 from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2, Restored
 from bfrbench_mmrb.priors import read_prior
 
 
-class MmrbSettings(AdversarialSettings):
+class MmrbSettings(AdversarialSettings, ComponentSettings):
     """The `[task]` table of an MMRB recipe."""
 
     multiplier: pydantic.PositiveFloat = 1.0
@@ -112,6 +114,10 @@ class MmrbTraining(Task):
         )
         self.trunk = perceptual_trunk(s.perceptual_trunk, self.device) if s.perceptual else None
         self.embed = identity_network(self.device) if s.identity else None
+        self.components = Components(context.size, s, s.narrow) if s.components else None
+        if self.components is not None:
+            judges = self.networks["components"] = self.components.judges.to(self.device)
+            self.optimisers["components"] = adam([(judges.parameters(), s.lr_discriminator)], (0.0, 0.99))
         self.teacher: MmrbStyleGan2 | None = None
         self.watched: dict[str, list[float]] = defaultdict(list)
         """What a step showed besides its losses."""
@@ -133,11 +139,16 @@ class MmrbTraining(Task):
 
     def phases(self) -> Sequence[Phase]:
         restorer = Phase("restorer", "mmrb", self._lose)
+        judges = self.adversary.phases() if self.settings.adversarial else []
+        parts = self.components.phases(lambda faces: self._given(faces).image) if self.components else []
         judging = [
             Phase(phase.name, phase.network, self._after_warm_up(phase), phase.every, phase.exact)
-            for phase in (self.adversary.phases() if self.settings.adversarial else ())
+            for phase in (*judges, *parts)
         ]
         return [restorer, *judging]
+
+    def labeller(self, sets: Sequence[Samples]) -> Labeller | None:
+        return FivePoints(sets) if self.components else None
 
     def follow(self, average: nn.Module) -> None:
         self.teacher = cast(MmrbStyleGan2, average)
@@ -202,6 +213,8 @@ class MmrbTraining(Task):
             terms["pyramid"] = s.pyramid * _pyramid(out.pyramid, gt)
         if self.embed is not None:
             terms["identity"] = s.identity * losses.identity(self.embed(gt), self.embed(out.image))
+        if self.components is not None:
+            terms.update(self.components.terms(out.image, faces))
         if s.redegradation:
             result, given = (_shrunk(image, s.factor) for image in (out.image, cast(Tensor, faces.lq)))
             terms["redegradation"] = s.redegradation * (result - given).abs().mean()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from bfrbench_gpen.network import Gpen, GpenShape
 from bfrbench_mmrb import MMRB, MSRB, ResidualBlock, insert_after, make_block
-from bfrbench_mmrb.block import rectified
+from bfrbench_mmrb.block import BlockName, rectified
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -87,9 +87,10 @@ def test_each_switch_changes_the_answer_of_a_trained_block() -> None:
     assert all(not torch.allclose(a, b) for a, b in itertools.combinations(answers, 2))
 
 
-def test_a_residual_block_can_have_its_rivals_weights() -> None:
-    mmrb = sum(p.numel() for p in MMRB(64).parameters())
-    rival = sum(p.numel() for p in ResidualBlock(64, width=27.03 / 18).parameters())
+@pytest.mark.parametrize(("name", "width"), [("resblock", 1.502), ("msrb", 0.326)])
+def test_rivals_can_have_the_same_number_of_weights(name: BlockName, width: float) -> None:
+    mmrb = sum(p.numel() for p in MMRB(256).parameters())
+    rival = sum(p.numel() for p in make_block(name, 256, width=width).parameters())
     assert rival == pytest.approx(mmrb, rel=0.02)
 
 
