@@ -122,6 +122,8 @@ def verify(
     from bfrbench.data.verifying import verify as look_at
 
     card = cards().get(ref)
+    if card is None or card.rendered:
+        _refuse_rendered_and_parts(ref)
     report = look_at(root_of(card) if card else Path(ref), card, ids=ids, size=size)
     if record:
         remember(report)
@@ -220,6 +222,18 @@ def label(
     print(f"unreadable: {len(done.unreadable)}")
 
 
+def _refuse_rendered_and_parts(ref: str) -> None:
+    """Names that can be opened and are no set of files on a disk."""
+    from bfrbench.data.card import cards
+    from bfrbench.errors import UsageError
+
+    name = ref.partition(":")[0]
+    if name in cards() and name != ref:
+        raise UsageError(f"{ref!r} is a part, and whole sets are verified", f"run 'bfrbench datasets verify {name}'")
+    if any(name in (card.id, *card.rendered) for card in cards().values() if card.rendered):
+        raise UsageError(f"{ref!r} is rendered: there are no files to verify", "verify a set that lies on a disk")
+
+
 def _columns(given: list[str] | None) -> dict[str, str]:
     from bfrbench.errors import UsageError
 
@@ -271,6 +285,7 @@ def _words(value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{key}: {_words(item)}" for key, item in value.items())
     if isinstance(value, list):
-        between = "\n" if any(isinstance(item, dict) for item in value) else ", "
+        lines = any(isinstance(item, dict) or str(item).endswith(".") for item in value)
+        between = "\n" if lines else ", "
         return between.join(_words(item) for item in value)
     return str(value)

@@ -75,7 +75,7 @@ def show(name: str, /, *, seed: int = 0, image: str = "00000", toml: bool = Fals
         return
     print(f"{recipe.name}: {recipe.summary}\nsource: {recipe.source}\nfor images of {recipe.reference_size} px")
     print(f"digest: {recipe.digest}")
-    print_table(("step", "parameters"), [[step.pop("op"), _written(step)] for step in steps])
+    print_table(("step", "parameters"), [row for step in steps for row in _rows(step)])
     print(f"seed {seed}, image {image!r}: severity {recipe.severity(draw):.3f}")
     print_table(("step", "drawn"), [[op.name, _written(op.args)] for op in draw.ops])
 
@@ -106,6 +106,16 @@ def compare(first: Path, second: Path, /, *, json: Json = False) -> int:
             f"{len(found.missing)} ids without a partner of the same size"
         )
     return NotComparable.exit_code if found.verdict == "different" else 0
+
+
+def _rows(step: dict[str, Any], indent: str = "") -> list[list[str]]:
+    """A step as a row; below a choice, each branch and its steps."""
+    branches = step.pop("branch", [])
+    rows = [[indent + step.pop("op"), _written(step)]]
+    for branch in branches:
+        rows.append([f"{indent}  branch", _written({"weight": branch["weight"]})])
+        rows += [row for inner in branch["steps"] for row in _rows(dict(inner), f"{indent}    ")]
+    return rows
 
 
 def _written(values: Any) -> str:

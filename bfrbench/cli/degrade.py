@@ -98,4 +98,4 @@ def _preview(source: Path, out: Path, names: list[str], seed: int) -> None:
     if other or not recipes:
         raise InputError(f"{', '.join(other) or 'palette'} cannot be previewed", "give recipes written in TOML")
     write_image(out, preview(image, recipes, seed=seed))
-    print(f"{out}: {len(recipes)} recipes")
+    print(f"{out}: {len(recipes)} {'recipe' if len(recipes) == 1 else 'recipes'}")

@@ -178,3 +178,14 @@ def test_the_command_line_adds_lists_shows_and_removes(tmp_path: Path, capsys: p
     assert main(["datasets", "show", "ffhk"]) == 2
     assert "did you mean ffhq" in capsys.readouterr().err
     assert seen(open_dataset(str(root))) == {"0001": 0}
+
+
+def test_what_has_no_files_of_its_own_is_not_verified(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, told in (("studio", "rendered"), ("studio-ci", "rendered"), ("lfw128:test", "datasets verify lfw128'")):
+        assert main(["datasets", "verify", name]) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_sentences_of_a_card_stand_in_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets", "show", "aflw2000-3d"]) == 0
+    assert "., " not in capsys.readouterr().out

@@ -199,6 +199,14 @@ def test_the_command_line_from_list_to_compare(sharp: Path, tmp_path: Path, caps
     assert main(["degradations", "compare", str(tmp_path / "a"), str(sharp)]) == 3
 
 
+def test_the_branches_of_a_choice_are_shown_step_by_step(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["degradations", "show", "lite"]) == 0
+    shown = capsys.readouterr().out
+    steps = [line.split()[0] for line in shown.split("seed 0")[0].splitlines() if line.startswith(" ") and line.strip()]
+    inner = ["branch", "blur", "resize", "gaussian", "jpeg"]
+    assert [step for step in steps if step in {*inner, "one-of"}] == ["one-of", *inner, *inner, "resize"]
+
+
 def test_the_preview_shows_each_recipe_in_a_row(sharp: Path, tmp_path: Path) -> None:
     out = tmp_path / "preview.png"
     told = ["degrade", str(sharp), str(out), "--preview", "--recipe", "gfpgan@128", "--recipe", "sr-x8"]
