@@ -102,7 +102,7 @@ class Journal:
         }
         self._record(self._images, line, timing)
         if self.active and not progress.quiet():
-            left = (self.run.images - self._images) / timing["images-per-second"]
+            left = max(0, self.run.images - self._images) / timing["images-per-second"]
             short = "  ".join(f"{name} {value:.4g}" for name, value in line.items() if not name.endswith("/gradient"))
             rate, share = timing["images-per-second"], self._images / self.run.images
             print(f"{self._images} images ({share:.0%}), {rate:.1f}/s, {_clock(left)} left  {short}", file=sys.stderr)

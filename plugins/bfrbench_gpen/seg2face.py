@@ -31,10 +31,10 @@ _OURS = {"clothes": "cloth"}
 
 
 class ParsingMaps:
-    """The labeller of sets that know their parsing maps exactly."""
+    """The labeller of sets that know their parsing maps exactly; `also` gives more labels."""
 
-    def __init__(self, sets: Sequence[Samples]) -> None:
-        self.sets = [_with_maps(samples) for samples in sets]
+    def __init__(self, sets: Sequence[Samples], also: Labeller | None = None) -> None:
+        self.sets, self.also = [_with_maps(samples) for samples in sets], also
 
     def __call__(self, sample: Sample, place: Place, *, mirrored: bool) -> Mapping[str, npt.NDArray[np.generic]]:
         parsing = self.sets[place.source].shot(place.position).parsing
@@ -43,7 +43,8 @@ class ParsingMaps:
         side = len(sample.image)
         at = ((np.arange(side) + 0.5) * len(labels) / side).astype(np.intp)
         labels = labels[np.ix_(at, at)]
-        return {"palette": np.ascontiguousarray(palette(labels, labels.shape).transpose(2, 0, 1))}
+        more = self.also(sample, place, mirrored=mirrored) if self.also else {}
+        return {"palette": np.ascontiguousarray(palette(labels, labels.shape).transpose(2, 0, 1)), **more}
 
 
 def celeba_classes(parsing: U8Image, points: Points) -> U8Image:
@@ -86,7 +87,7 @@ class Seg2FaceTraining(GpenTraining):
         layers[-1].bias.add_(0.5)
 
     def labeller(self, sets: Sequence[Samples]) -> Labeller:
-        return ParsingMaps(sets)
+        return ParsingMaps(sets, super().labeller(sets))
 
     def _given(self, faces: Faces) -> Tensor:
         return faces.labels["palette"].to(self.device).float() / 255

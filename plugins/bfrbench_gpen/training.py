@@ -13,17 +13,19 @@ import pydantic
 import torch
 from torch import Tensor, nn
 
+from bfrbench.data import Samples
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
+from bfrbench.training.components import Components, ComponentSettings, FivePoints
 from bfrbench.training.judges import identity_network, perceptual_trunk
 from bfrbench.training.rates import adam
 from bfrbench.training.settings import AdversarialSettings, Judge, discriminator_of
-from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
+from bfrbench.training.task import Faces, Labeller, Phase, Task, TaskContext, Terms
 from bfrbench_gpen.network import Gpen, GpenShape, Variant
 
 
-class GpenSettings(AdversarialSettings):
+class GpenSettings(AdversarialSettings, ComponentSettings):
     """The `[task]` table of a GPEN recipe."""
 
     variant: Variant = "full"
@@ -84,6 +86,10 @@ class GpenTraining(Task):
         self.trunk = perceptual_trunk(s.perceptual_trunk or "vgg19", self.device) if s.perceptual else None
         self.embed = identity_network(self.device) if s.identity else None
         self.path_mean = torch.zeros((), device=self.device)
+        self.components = Components(context.size, s, s.narrow) if s.components else None
+        if self.components is not None:
+            judges = self.networks["components"] = self.components.judges.to(self.device)
+            self.optimisers["components"] = adam([(judges.parameters(), s.lr_discriminator)], s.betas)
 
     @property
     def loss_networks(self) -> tuple[str, ...]:
@@ -94,7 +100,11 @@ class GpenTraining(Task):
         own = [Phase("restorer", "gpen", self._lose)]
         if self.settings.path_weight:
             own.append(Phase("path", "gpen", self._path, every=self.settings.path_every, exact=True))
-        return [*own, *(self.adversary.phases() if self.settings.adversarial else ())]
+        parts = self.components.phases(self._out) if self.components else ()
+        return [*own, *(self.adversary.phases() if self.settings.adversarial else ()), *parts]
+
+    def labeller(self, sets: Sequence[Samples]) -> Labeller | None:
+        return FivePoints(sets) if self.components else None
 
     def state(self) -> dict[str, Tensor]:
         return {"path-mean": self.path_mean, **self.adversary.state()}
@@ -153,6 +163,8 @@ class GpenTraining(Task):
             terms["perceptual"] = s.perceptual * losses.perceptual(self.trunk(gt), self.trunk(out))
         if self.embed is not None:
             terms["identity"] = s.identity * losses.identity(self.embed(gt), self.embed(out))
+        if self.components is not None:
+            terms.update(self.components.terms(out, faces))
         return terms
 
     def _path(self, faces: Faces) -> Terms:
