@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -125,7 +126,7 @@ def scaling(count: int, seed: int) -> None:
     import tempfile
 
     from bfrbench.degradations.folder import degrade_folder
-    from bfrbench.degradations.shard import IMAGES_A_SHARD, Job
+    from bfrbench.degradations.shard import Job
     from bfrbench.imaging.write import write_image
 
     rng = np.random.default_rng(seed)
@@ -134,14 +135,22 @@ def scaling(count: int, seed: int) -> None:
         small = rng.integers(0, 256, (count, 16, 16, 3), np.uint8)
         for place, picture in enumerate(small):
             write_image(root / "in" / f"{place:04}.png", cv2.resize(picture, (512, 512), interpolation=cv2.INTER_CUBIC))
-        seconds = {}
+        seconds, worked = {}, {}
         for workers in (1, 2):
-            began = time.perf_counter()
+            began, before = time.perf_counter(), _cpu_seconds()
             degrade_folder(Job(root / "in", root / f"out-{workers}", "gfpgan", seed), workers)
-            seconds[workers] = time.perf_counter() - began
+            seconds[workers], worked[workers] = time.perf_counter() - began, _cpu_seconds() - before
     rates = [f"{count / seconds[workers]:.1f}" for workers in (1, 2)]
-    row = [f"{count} in shards of {IMAGES_A_SHARD}", *rates, f"{seconds[1] / seconds[2]:.2f}", "≥ 1.8"]
-    print_table(("folder, gfpgan", "1 process, images/s", "2 processes", "scaling", "goal"), [row])
+    possible = f"{2 * worked[1] / worked[2]:.2f}"
+    row = [str(count), *rates, f"{seconds[1] / seconds[2]:.2f}", "≥ 1.8", possible]
+    columns = ("pictures, gfpgan", "1 process, images/s", "2 processes", "scaling", "goal", "by CPU seconds alone")
+    print_table(columns, [row])
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def device(images: list[np.ndarray], seed: int, batch: int) -> None:

@@ -7,6 +7,7 @@ at a time is in `shard`.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -48,7 +49,8 @@ def degrade_folder(job: Job, workers: int = 1) -> Report:
     job = _settled(job)
     rows = {image_id: row for image_id, row in known_rows(job).items() if image_id in files}
     missing = [(image_id, path.absolute()) for image_id, path in files.items() if image_id not in rows]
-    shards = [Shard(job, missing[first : first + IMAGES_A_SHARD]) for first in range(0, len(missing), IMAGES_A_SHARD)]
+    lot = _images_a_shard(len(missing), workers)
+    shards = [Shard(job, missing[first : first + lot]) for first in range(0, len(missing), lot)]
     bad: list[str] = []
     with Progress("degrading", total=len(missing)) as progress:
         for made in _made(shards, workers):
@@ -58,6 +60,11 @@ def degrade_folder(job: Job, workers: int = 1) -> Report:
     ordered = tuple(rows[image_id] for image_id in files if image_id in rows)
     digest = set_digest({row["id"]: row["sha256"] for row in ordered})
     return Report(ordered, len(missing) - len(bad), tuple(bad), digest)
+
+
+def _images_a_shard(images: int, workers: int) -> int:
+    """Few enough that no worker ends long after the others."""
+    return max(1, min(IMAGES_A_SHARD, math.ceil(images / (4 * workers)))) if workers > 1 else IMAGES_A_SHARD
 
 
 def _settled(job: Job) -> Job:

@@ -24,7 +24,7 @@ Format: TypeAlias = Literal["png", "webp", "parquet"]
 Row: TypeAlias = dict[str, Any]
 
 IMAGES_A_SHARD = 32
-"""What a worker takes at a time, what a crash can lose, and what one parquet file holds."""
+"""At most: what a worker takes at a time, what a crash can lose, and what one parquet file holds."""
 TARGETS = "targets"
 """Folder of the targets, where a recipe changes them."""
 _RECORDS = ".records"

@@ -11,9 +11,9 @@ from bfrbench.cli import main
 from bfrbench.degradations import apply, load_recipe
 from bfrbench.degradations.equality import compare, compare_folders, set_digest
 from bfrbench.degradations.files import image_files
-from bfrbench.degradations.folder import degrade_folder
+from bfrbench.degradations.folder import _images_a_shard, degrade_folder
 from bfrbench.degradations.hugging_face import Degrade
-from bfrbench.degradations.shard import Job
+from bfrbench.degradations.shard import IMAGES_A_SHARD, Job
 from bfrbench.errors import InputError, UsageError
 from tests.degradations.pictures import made_up
 
@@ -69,6 +69,17 @@ def test_workers_and_formats_change_no_pixel(sharp: Path, tmp_path: Path, monkey
         for form, workers in (("png", 1), ("webp", 2), ("parquet", 1))
     }
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(("images", "workers", "most"), [(160, 2, 2), (7, 2, 2), (1, 8, 1), (1000, 3, 3), (100, 1, 1)])
+def test_shards_are_small_enough_that_all_workers_end_together(images: int, workers: int, most: int) -> None:
+    lot = _images_a_shard(images, workers)
+    assert 1 <= lot <= IMAGES_A_SHARD
+    loads = [0] * workers
+    for first in range(0, images, lot):
+        place = loads.index(min(loads))
+        loads[place] += min(lot, images - first)
+    assert sum(loads) == images and images / max(loads) > 0.85 * most
 
 
 def test_a_changed_recipe_seed_or_format_does_not_mix_into_an_old_folder(sharp: Path, tmp_path: Path) -> None:
