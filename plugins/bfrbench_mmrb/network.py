@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bfrbench.nn import Generator
+from bfrbench.nn import Generator, widths
 from bfrbench.nn.generator import SMALLEST
 from bfrbench_mmrb.block import PATHS, BlockName, PathName, make_block, rectified
 
@@ -48,6 +48,9 @@ class MmrbShape:
     def __post_init__(self) -> None:
         if self.size < 32 or self.size & (self.size - 1):
             raise ValueError(f"an MMRB-StyleGAN2's size is a power of two from 32, not {self.size}")
+        finest = widths(self.size, self.multiplier, self.narrow)[self.size]
+        if finest < 2:
+            raise ValueError(f"multiplier {self.multiplier:g} and narrow {self.narrow:g} leave {finest} channels")
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,9 @@ class MmrbStyleGan2(nn.Module):
             style_dim=shape.style_dim,
             mapping_layers=shape.mapping_layers,
         )
-        widths = self.generator.widths
-        self.sides = sorted(widths)
-        self.slim = {side: max(8, widths[side] // 2) for side in self.sides}
+        channels = self.generator.widths
+        self.sides = sorted(channels)
+        self.slim = {side: max(8, channels[side] // 2) for side in self.sides}
         self.entry = nn.Conv2d(3, self.slim[shape.size], 3, padding=1)
         self.down, self.blocks = nn.ModuleDict(), nn.ModuleDict()
         for side in self.sides[-2::-1]:
@@ -96,25 +99,25 @@ class MmrbStyleGan2(nn.Module):
             self.up[str(side)] = nn.Conv2d(self.slim[side // 2], self.slim[side], 3, padding=1)
             self.across[str(side)] = nn.Conv2d(self.slim[side], self.slim[side], 1)
             self.rgb[str(side)] = nn.Conv2d(self.slim[side], 3, 1)
-        self._add_heads(widths)
+        self._add_heads(channels)
 
     def _block(self, side: int) -> nn.Module:
         s = self.shape
         return make_block(s.block, self.slim[side], paths=s.paths, mix=s.mix, gate=s.gate, width=s.width)
 
-    def _add_heads(self, widths: dict[int, int]) -> None:
+    def _add_heads(self, channels: dict[int, int]) -> None:
         if self.shape.link == "noise_concat":
             for side in self.sides:
-                self.heads[f"noise{side}"] = nn.Conv2d(self.slim[side], widths[side], 1)
+                self.heads[f"noise{side}"] = nn.Conv2d(self.slim[side], channels[side], 1)
             return
         for side in self.sides[1:]:
-            slim, whole = self.slim[side], widths[side]
+            slim, whole = self.slim[side], channels[side]
             if self.shape.link in ("cs_sft", "sft"):
                 changed = whole // 2 if self.shape.link == "cs_sft" else whole
                 self.heads[f"scale{side}"] = _head(slim, changed, bias=1.0)
                 self.heads[f"shift{side}"] = _head(slim, changed, bias=0.0)
             else:
-                before = widths[side // 2]
+                before = channels[side // 2]
                 fuse = nn.Conv2d(before + self.slim[side // 2], before, 3, padding=1)
                 _pass_on(fuse, before)
                 self.heads[f"fuse{side // 2}"] = fuse

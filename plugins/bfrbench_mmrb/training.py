@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bfrbench.data import Samples
+from bfrbench.errors import UsageError
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
@@ -254,7 +255,10 @@ class MmrbTraining(Task):
 
 
 def _shape(size: int, s: MmrbSettings) -> MmrbShape:
-    return MmrbShape(size, **s.model_dump(include={field.name for field in fields(MmrbShape)}))
+    try:
+        return MmrbShape(size, **s.model_dump(include={field.name for field in fields(MmrbShape)}))
+    except ValueError as error:
+        raise UsageError(f"there is no such network ({error})", "choose another size or wider settings") from error
 
 
 def _shrunk(image: Tensor, factor: int) -> Tensor:

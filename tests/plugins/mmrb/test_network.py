@@ -10,7 +10,7 @@ import torch
 from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2
 
 import bfrbench
-from bfrbench.errors import WeightsError
+from bfrbench.errors import UsageError, WeightsError
 from bfrbench.nn import Generator
 from bfrbench.testing import check_restorer
 from bfrbench.training import start
@@ -65,6 +65,15 @@ def test_sizes_are_honoured_and_inference_is_deterministic(size: int) -> None:
     with torch.no_grad():
         assert network(image).shape == image.shape
         assert torch.equal(network(image), network(image))
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(48, "power of two from 32, not 48"), (32, "narrow 0.001 leave 0 channels")]
+)
+def test_networks_that_cannot_be_are_a_sentence(photographs: Path, size: int, said: str) -> None:
+    what = start.order(f"mmrb@{size}", [str(photographs)], sets=[*TINY, "task.narrow=0.001"])
+    with pytest.raises(UsageError, match=said):
+        start._build(what, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("link", LINKS)
