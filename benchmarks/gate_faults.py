@@ -84,7 +84,7 @@ def main() -> None:
                 out = Path(folder) / str(number)
                 execute(make_plan(Honest(1000 + seed, fault), stage, Settings(out=out, threads=1)))
                 verdict = judge(open_side(out), open_side(base), stage.board)
-                found = ", ".join(cell.metric for cell in verdict.of("regression"))
+                found = ", ".join(cell.metric for cell in verdict.of("regression", "suspicious"))
                 unclear = ", ".join(cell.metric for cell in verdict.of("inconclusive"))
                 print(
                     f"seed {seed}: {name}: {verdict.outcome} ({found or 'nothing worse'}"

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bfrbench.config import Frozen
 from bfrbench.errors import WeightsError
-from bfrbench.metrics.filters import gaussian, smooth
+from bfrbench.metrics.filters import filtered, gaussian, smooth
 from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import Alone
 from bfrbench.metrics.planes import luma
@@ -128,9 +128,9 @@ def normalised(plane: Tensor, window: Literal["float64", "float32"]) -> Tensor:
     from torch.nn.functional import pad
 
     wide = pad(plane, (_RADIUS,) * 4, mode="replicate")
-    weights = gaussian(_SIGMA, _RADIUS, plane)
-    weights = weights.float().double() if window == "float32" else weights
-    mean, square = smooth(torch.cat([wide, wide.square()], 1), weights).chunk(2, 1)
+    taps, both = gaussian(_SIGMA, _RADIUS), torch.cat([wide, wide.square()], 1)
+    smoothed = smooth(both, taps) if window == "float64" else filtered(both, taps.outer(taps).float())
+    mean, square = smoothed.chunk(2, 1)
     apart = plane - mean
     return apart.where(apart.abs() > _FLAT, 0) / ((square - mean.square()).abs().sqrt() + 1)
 

@@ -37,7 +37,7 @@ def sharpness_ratio(restored: Tensor, gt: Tensor, choices: SharpnessChoices) -> 
     sides = torch.cat([luma(side, "y-full") for side in (restored, gt)])
     if min(sides.shape[-2:]) < 2 * radius + 1:
         return torch.full((len(gt),), torch.nan)
-    soft = smooth(sides, gaussian(choices.scale, radius, sides))
+    soft = smooth(sides, gaussian(choices.scale, radius))
     detail = sides[..., radius:-radius, radius:-radius] - soft
     ours, theirs = (detail.square().mean((1, 2, 3), dtype=torch.float64) + choices.floor).chunk(2)
     return torch.log2(ours / theirs)

@@ -36,7 +36,7 @@ def displacement(restored: Tensor, gt: Tensor, choices: ShiftChoices) -> Tensor:
     sides = torch.cat([luma(side, "y-full") for side in (restored, gt)])
     if min(sides.shape[-2:]) < 2 * radius + 3:
         return torch.full((len(gt), 2), torch.nan)
-    ours, theirs = smooth(sides, gaussian(choices.smoothing, radius, sides)).squeeze(1).double().chunk(2)
+    ours, theirs = smooth(sides, gaussian(choices.smoothing, radius)).squeeze(1).double().chunk(2)
     across = (theirs[:, 1:-1, 2:] - theirs[:, 1:-1, :-2]) / 2
     down = (theirs[:, 2:, 1:-1] - theirs[:, :-2, 1:-1]) / 2
     change = ours[:, 1:-1, 1:-1] - theirs[:, 1:-1, 1:-1]

@@ -38,16 +38,19 @@ def similarity(ours: Tensor, theirs: Tensor, negative: Literal["keep", "zero"]) 
 
     middle = 127.5
     a, b = ours - middle, theirs - middle
-    moments = smooth(torch.cat([a, b, a * a + b * b, a * b], 1), gaussian(SIGMA, WINDOW // 2, a))
+    squares = (a * a).addcmul_(b, b)
+    moments = smooth(torch.cat([a, b, squares, a * b], 1), gaussian(SIGMA, WINDOW // 2))
     mean_a, mean_b, squares, product = moments.chunk(4, 1)
-    both = mean_a * mean_b
-    structure = (2 * (product - both) + _C2) / (squares - mean_a.square() - mean_b.square() + _C2)
+    covariance = product.addcmul_(mean_a, mean_b, value=-1).mul_(2).add_(_C2)
+    variances = squares.addcmul_(mean_a, mean_a, value=-1).addcmul_(mean_b, mean_b, value=-1).add_(_C2)
+    structure = covariance.div_(variances)
     if negative == "zero":
-        structure = structure.clamp_min(0)
-    mean_a, mean_b = mean_a + middle, mean_b + middle
-    luminance = (2 * mean_a * mean_b + _C1) / (mean_a.square() + mean_b.square() + _C1)
+        structure = structure.clamp_min_(0)
+    mean_a, mean_b = mean_a.add_(middle), mean_b.add_(middle)
+    luminance = (mean_a * mean_b).mul_(2).add_(_C1)
+    luminance /= mean_a.square_().addcmul_(mean_b, mean_b).add_(_C1)
     axes = (1, 2, 3)
-    return (luminance * structure).mean(axes, dtype=torch.float64), structure.mean(axes, dtype=torch.float64)
+    return (luminance.mul_(structure)).mean(axes, dtype=torch.float64), structure.mean(axes, dtype=torch.float64)
 
 
 def ssim(restored: Tensor, gt: Tensor, choices: SsimChoices) -> Tensor:
