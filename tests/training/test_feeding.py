@@ -25,6 +25,7 @@ from bfrbench.training.ranks import Ranks
 CPU = torch.device("cpu")
 
 
+@settings(deadline=None)
 @given(st.integers(1, 50), st.integers(0, 5), st.integers(0, 3))
 def test_each_epoch_shows_every_image_once(length: int, seed: int, epoch: int) -> None:
     order = Order([length], [1.0], seed)
@@ -42,7 +43,7 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     assert len({tuple(walk(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 30), st.floats(0.05, 1)), min_size=2, max_size=4))
 def test_several_sets_take_turns_by_their_shares_and_each_is_walked_whole(sets: list[tuple[int, float]]) -> None:
     lengths, shares = [length for length, _ in sets], [share for _, share in sets]
