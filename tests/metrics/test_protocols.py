@@ -16,7 +16,8 @@ from bfrbench.plugins import PluginHost
 
 HOST = PluginHost()
 SHIPPED = [
-    *("basic-v1", "basicsr", "bfrbench-v1", "difface", "gpen-paper", "pmrf", "pyiqa-default", "small-networks", "vqfr"),
+    *("basic-v1", "basicsr", "bfrbench-v1", "difface", "gpen-paper", "lite", "pmrf", "pyiqa-default", "small-networks"),
+    "vqfr",
 ]
 
 
