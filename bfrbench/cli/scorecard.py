@@ -168,7 +168,10 @@ def show_card(card: Scorecard, *, breakdowns: bool = False) -> None:
     if results.failures:
         print("failed: " + ", ".join(f"{count} {status}" for status, count in results.failures.items()))
     if seen.seconds_per_image is not None:
-        print(f"{seen.seconds_per_image:.4g} s an image, {seen.peak_memory / 2**20:.0f} MiB at the peak")
+        size = [] if seen.parameters is None else [f"{seen.parameters / 1e6:.3g} M parameters"]
+        work = [] if seen.macs is None else [f"{seen.macs / 1e9:.3g} G multiply-adds"]
+        peak = f"{seen.peak_memory / 2**20:.0f} MiB at the peak"
+        print(", ".join([f"{seen.seconds_per_image:.4g} s an image", peak, *size, *work]))
     print(f"protocol {results.protocol}, board digest {results.board_digest[:12]}, results {card.results_digest[:12]}")
 
 
