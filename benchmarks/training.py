@@ -124,7 +124,7 @@ def plainly(network: nn.Module) -> None:
 
 def order(size: int, options: argparse.Namespace, data: str, images: int) -> start.Order:
     timing = (f"run.batch={options.batch}", f"run.precision={options.precision}", f"run.images={images}")
-    sets = (*SETTINGS, *timing, f"run.log_every={images}", "run.flip=false")
+    sets = (*SETTINGS, *timing, f"run.log_every={options.batch}", "run.flip=false")
     return start.order(f"{RECIPE}@{size}", [data], sets=sets, device=options.device)
 
 
@@ -200,7 +200,8 @@ def say(size: int, what: str, runs: str, taken: npt.NDArray[np.float64]) -> None
 
 
 def waiting(size: int, options: argparse.Namespace, scratch: Path) -> float:
-    """The share of its time that a real training waits for its data: images read and degraded by one worker."""
+    """The share of its time that a real training waits for its data: images read and degraded by one worker. The
+    first step, which waits for the worker to start, does not count."""
     folder = scratch / f"images-{size}"
     folder.mkdir()
     draw_images(folder, size)
@@ -212,7 +213,10 @@ def waiting(size: int, options: argparse.Namespace, scratch: Path) -> float:
     trainer = trainer_of(what, out, device, Feed(pairs, what.recipe.run, Ranks(), device))
     out.mkdir(exist_ok=True)
     trainer.train()
-    return float(read_stats(out)[-1]["timing"]["waiting-for-data"])
+    timings = [line["timing"] for line in read_stats(out) if "timing" in line][1:]
+    taken = [1 / timing["images-per-second"] for timing in timings]
+    waited = [timing["waiting-for-data"] * each for timing, each in zip(timings, taken, strict=True)]
+    return float(sum(waited) / sum(taken))
 
 
 def draw_images(folder: Path, size: int) -> None:

@@ -188,7 +188,7 @@ def test_ada_without_strength_changes_nothing() -> None:
 def test_eight_faces_are_learnt_by_heart(recipe: str, photographs: Path, tmp_path: Path) -> None:
     """The pixel loss falls below a quarter of its start."""
     settings = [
-        "run.images=4000",
+        "run.images=1600",
         "run.batch=8",
         "run.workers=2",
         "run.log_every=80",
