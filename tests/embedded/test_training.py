@@ -59,7 +59,7 @@ def test_the_same_person_has_one_number_and_nobody_has_none(tmp_path: Path) -> N
 
 
 def test_the_other_picture_is_of_the_same_person_and_changes_from_epoch_to_epoch() -> None:
-    people = split("studio-pose", size=64, count=40)  # ten people, four poses each
+    people = split("studio-pose", size=SIDE, count=40)  # ten people, four poses each
     labels = FaceLabels([people])
     shown = set()
     for epoch in range(12):
