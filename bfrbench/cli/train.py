@@ -20,6 +20,7 @@ def train(
     config: Annotated[list[Path] | None, cyclopts.Parameter(name="--config")] = None,
     set_: Annotated[list[str] | None, cyclopts.Parameter(name="--set")] = None,
     resume: bool = False,
+    change: bool = False,
     device: str = "cpu",
     dry_run: bool = False,
     plot: Path | None = None,
@@ -42,6 +43,8 @@ def train(
         One setting, key=value: `run.batch=8`, `task.lr=0.001`.
     resume
         Go on from the last checkpoint of the folder.
+    change
+        With --resume: other settings than before (a lower rate, say) are taken from here on, and noted on the card.
     device
         cpu or cuda.
     dry_run
@@ -66,7 +69,7 @@ def train(
         return
     if out is None:
         raise UsageError("no folder is given for the run", "name one with --out")
-    result = start.train(what, out, resume=resume)
+    result = start.train(what, out, resume=resume, change=change)
     print(f"wrote {result} and its card {result.with_suffix('.toml')}")
 
 

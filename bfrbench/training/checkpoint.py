@@ -80,7 +80,10 @@ def load(place: Path, task: Task, average: Average, device: torch.device) -> tup
         _load_network(network, _under(tensors, name), f"{name} in {place}")
     task.load_state(_under(tensors, _TASK))
     for name, optimiser in task.optimisers.items():
+        settings = [{key: value for key, value in group.items() if key != "params"} for group in optimiser.param_groups]
         optimiser.load_state_dict(held["optimisers"][name])
+        for group, own in zip(optimiser.param_groups, settings, strict=True):
+            group.update(own)  # what was asked for now, where it was changed
     return held["scaler"], state
 
 

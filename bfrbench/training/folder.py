@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bfrbench import atomic
 from bfrbench.errors import NotComparable, UsageError
@@ -13,6 +13,9 @@ from bfrbench.training.journal import STATS
 
 _ORDER = "order.json"
 
+Change: TypeAlias = "dict[str, Any]"
+"""Settings that were other from a checkpoint on: `at` how many images, and `what`."""
+
 
 def refuse_taken(out: Path) -> None:
     """A start that failed leaves no checkpoint and no stats: such a folder is free for the next try."""
@@ -20,26 +23,46 @@ def refuse_taken(out: Path) -> None:
         raise UsageError(f"{out} holds a training already", "go on with --resume, or choose another folder")
 
 
-def claim(out: Path, order: dict[str, Any], digest: str) -> None:
+def claim(out: Path, order: dict[str, Any], digest: str, changes: list[Change]) -> None:
     """Write down what is trained here, once everything that it reads is open."""
-    atomic.write_json(out / _ORDER, {"digest": digest, "order": order})
+    atomic.write_json(out / _ORDER, {"digest": digest, "order": order, "changes": changes})
+
+
+def changes(out: Path) -> list[Change]:
+    """What was changed on the way, oldest first."""
+    kept: list[Change] = _read(out).get("changes", [])
+    return kept
 
 
 def ordered(out: Path) -> dict[str, Any]:
     """What the training in a folder was started with."""
-    path = out / _ORDER
-    if not path.is_file():
-        raise UsageError(f"{out} holds no training to resume", "leave --resume out to start one")
-    order: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["order"]
+    order: dict[str, Any] = _read(out)["order"]
     return order
 
 
-def to_go_on(out: Path, now: dict[str, Any], before: dict[str, Any]) -> Path | None:
-    """The last checkpoint (none where a training was killed before its first), if the settings are the same."""
-    if different := ", ".join(_differing(before, now)):
-        raise NotComparable(f"{out} was trained with other settings ({different})", "resume with the same ones")
+def to_go_on(
+    out: Path, now: dict[str, Any], before: dict[str, Any], *, change: bool
+) -> tuple[Path | None, list[Change]]:
+    """The last checkpoint (none where a training was killed before its first), and what was changed on the way.
+
+    Other settings than before are refused, unless `change` asks for them: then they are written down.
+    """
+    different = _differing(before, now)
+    if different and not change:
+        problem = f"{out} was trained with other settings ({', '.join(different)})"
+        raise NotComparable(problem, "resume with the same ones, or add --change to go on with these and have it noted")
     kept = checkpoint.all_of(out)
-    return kept[-1] if kept else None
+    place = kept[-1] if kept else None
+    noted = [{"at": int(place.name) if place else 0, "what": different}] if different else []
+    return place, [*changes(out), *noted]
+
+
+def _read(out: Path) -> dict[str, Any]:
+    path = out / _ORDER
+    if not path.is_file():
+        raise UsageError(f"{out} holds no training to resume", "leave --resume out to start one")
+    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return held
 
 
 def _differing(before: Any, now: Any, path: str = "") -> list[str]:

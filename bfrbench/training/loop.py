@@ -133,7 +133,7 @@ class Trainer:
         kept = checkpoint.all_of(self.out)
         where = f"resume from {kept[-1].name} images" if kept else "start again"
         problem = f"{self.clock.bad_running[phase]} steps running gave NaN or infinity in phase {phase!r}"
-        remedy = f"{where} with a lower learning rate, clipping (run.clip) or more R1"
+        remedy = f"{where} (--resume --change) with a lower learning rate, clipping (run.clip) or more R1"
         return Diverged(f"{problem}, the last at {self.clock.images} images", remedy)
 
     def _precision(self, phase: Phase) -> AbstractContextManager[object]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from bfrbench.training.feeding import Faceset, Pairs
+    from bfrbench.training.folder import Change
     from bfrbench.training.ranks import Ranks
     from bfrbench.training.task import Task
 
@@ -116,8 +117,13 @@ def preview(what: Order) -> dict[str, Any]:
     return {"reads": reads, "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()}}
 
 
-def train(what: Order, out: Path, *, resume: bool = False, host: PluginHost | None = None) -> Path:
-    """Run the training to its end and give the path of the weights file."""
+def train(
+    what: Order, out: Path, *, resume: bool = False, change: bool = False, host: PluginHost | None = None
+) -> Path:
+    """Run the training to its end and give the path of the weights file.
+
+    A resume with other settings than before is refused, unless `change` asks for it.
+    """
     from bfrbench.training import checkpoint, folder
     from bfrbench.training.feeding import Feed
     from bfrbench.training.loop import Trainer, conditions
@@ -125,14 +131,14 @@ def train(what: Order, out: Path, *, resume: bool = False, host: PluginHost | No
 
     host = host or PluginHost()
     with ranks(what.device) as (me, device):
-        place = _place_to_go_on(what, out, resume=resume)
+        place, changes = _place_to_go_on(what, out, resume=resume, change=change)
         me.wait()
         task = _build(what, device)
         run, recipe = what.recipe.run, _degradation(what.recipe)
         feed = Feed(_pairs(what, recipe, task, _faces(what), me, out), run, me, device)
         journal = _journal(what, recipe, task, out, host, me, device)
         if me.first:
-            folder.claim(out, what.plain(), what.digest)
+            folder.claim(out, what.plain(), what.digest, changes)
         trainer = Trainer(task, run, feed, me, device, journal, out)
         if place is not None:
             _say_differences(trainer.resume(place), conditions(run, me, device), first=me.first)
@@ -143,18 +149,19 @@ def train(what: Order, out: Path, *, resume: bool = False, host: PluginHost | No
             raise
         result = out / "result.safetensors"
         if me.first:
-            _write_result(result, what, task, trainer, checkpoint.folder(out, trainer.clock.images))
+            _write_result(result, what, task, trainer, checkpoint.folder(out, trainer.clock.images), changes)
         return result
 
 
-def _place_to_go_on(what: Order, out: Path, *, resume: bool) -> Path | None:
-    """The checkpoint to go on from, after a look at whether the folder is this training's."""
+def _place_to_go_on(what: Order, out: Path, *, resume: bool, change: bool) -> tuple[Path | None, list[Change]]:
+    """The checkpoint to go on from and what changed on the way, if the folder is this training's."""
     from bfrbench.training import folder
 
     if not resume:
         folder.refuse_taken(out)
-        return None
-    return folder.to_go_on(out, what.essence, order_again(folder.ordered(out), f"the order of {out}").essence)
+        return None, []
+    before = order_again(folder.ordered(out), f"the order of {out}").essence
+    return folder.to_go_on(out, what.essence, before, change=change)
 
 
 def _shared(reference: str) -> tuple[str, float]:
@@ -251,7 +258,7 @@ def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool
         )
 
 
-def _write_result(path: Path, what: Order, task: Task, trainer: Any, last: Path) -> None:
+def _write_result(path: Path, what: Order, task: Task, trainer: Any, last: Path, changes: list[Change]) -> None:
     """The weights as the restorer reads them, and a card of what they rest on."""
     from safetensors.torch import save_file
 
@@ -276,5 +283,6 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, last: Path)
         "bad_steps": trainer.clock.bad_steps,
         "bfrbench": bfrbench.__version__,
         "loss_networks": list(task.loss_networks),
+        "changed": [f"at {each['at']:,} images: {', '.join(each['what'])}" for each in changes],
     }
     write_card(path.with_suffix(".toml"), facts, [name for name, _ in what.data])

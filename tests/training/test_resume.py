@@ -177,6 +177,27 @@ def test_resuming_with_other_settings_names_them(photographs: Path, whole: Path)
         start.train(settings(photographs, "task.r1_gamma=3.0"), whole, resume=True)
 
 
+def test_a_change_on_the_way_is_taken_from_there_on_and_noted_for_good(
+    photographs: Path, whole: Path, tmp_path: Path
+) -> None:
+    import shutil
+    import tomllib
+
+    def betas(run: Path) -> object:
+        held = torch.load(checkpoint.all_of(run)[-1] / "optimisers.pt", weights_only=True)
+        return held["optimisers"]["generator"]["param_groups"][0]["betas"]
+
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    changed = ("task.lr=0.0005", "task.betas=[0.5, 0.9]")
+    result = start.train(settings(photographs, *changed, "run.images=56"), out, resume=True, change=True)
+    assert betas(out) != betas(whole), "what the optimiser brought along gives way"
+    start.train(settings(photographs, *changed, "run.images=64"), out, resume=True)
+    (note,) = json.loads((out / "order.json").read_text())["changes"]
+    assert note["at"] == 48 and any("task.lr: 0.002 then, 0.0005 now" in what for what in note["what"])
+    assert "at 48 images" in tomllib.loads(result.with_suffix(".toml").read_text())["changed"][0]
+
+
 def test_resuming_what_was_never_started_is_said(photographs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no training to resume"):
         start.train(settings(photographs), tmp_path / "nothing", resume=True)
