@@ -6,9 +6,10 @@ PYTHON   ?= python3
 VENV     ?= .venv
 PIP_ARGS ?=
 TESTS    ?=
+GATED    ?= bicubic
 BIN      := $(VENV)/bin
 
-.PHONY: help demo test test-all check format docs bench clean
+.PHONY: help demo test test-all check gate format docs bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -35,6 +36,12 @@ check: $(VENV)/.ready ## Lint, format, types, generated docs
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
+
+gate: $(VENV)/.ready ## Run studio-ci and compare with the committed baseline
+	rm -rf build/gate
+	OMP_NUM_THREADS=1 $(BIN)/bfrbench run $(GATED) --board studio-ci --threads 1 --out build/gate
+	$(BIN)/bfrbench gate build/gate --baseline leaderboards/studio-ci/baseline.json
+	$(BIN)/bfrbench leaderboard build --check
 
 format: $(VENV)/.ready ## Mend what the linter and the formatter can
 	$(BIN)/ruff check --fix

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import cyclopts
@@ -16,6 +17,8 @@ import bfrbench
 from bfrbench import progress
 from bfrbench.errors import EXIT_INTERRUPTED, BfrbenchError
 
+VERBOSE = "BFRBENCH_VERBOSE"
+"""Set while errors are to be shown with their tracebacks."""
 COMMANDS = {
     # name: (where, what it does)
     "demo": ("demo:demo", "Show what works here, on this machine, now."),
@@ -77,7 +80,7 @@ def _launch(
     if quiet:
         os.environ[progress.QUIET] = "1"
     if verbose:
-        os.environ["BFRBENCH_VERBOSE"] = "1"
+        os.environ[VERBOSE] = "1"
     if tokens and not tokens[0].startswith("-") and tokens[0] not in COMMANDS:
         _add_plugin_commands()
     result = app(tokens, exit_on_error=False, print_error=False)
@@ -101,6 +104,25 @@ def _add_plugin_commands() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code."""
+    with _environment_kept():
+        return _run(arguments)
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """What a command is told by its flags holds for it and the processes it starts, and not for a caller in Python."""
+    before = {name: os.environ.get(name) for name in (progress.QUIET, VERBOSE)}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is not None:
+                os.environ[name] = value
+            else:
+                os.environ.pop(name, None)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     from bfrbench.cli import outcome
 
     try:

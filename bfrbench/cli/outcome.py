@@ -13,11 +13,12 @@ from pathlib import Path
 import cyclopts
 
 import bfrbench
+from bfrbench.cli import VERBOSE
 from bfrbench.errors import EXIT_CRASH, BfrbenchError
 
 
 def failed(error: BfrbenchError) -> int:
-    if os.environ.get("BFRBENCH_VERBOSE"):
+    if os.environ.get(VERBOSE):
         traceback.print_exception(error)
     print(f"bfrbench: {error}", file=sys.stderr)
     return error.exit_code
@@ -37,7 +38,7 @@ def crashed(error: Exception) -> int:
         f"bfrbench: a fault of bfrbench itself ({type(error).__name__}: {error}); {_save(report)}",
         file=sys.stderr,
     )
-    if os.environ.get("BFRBENCH_VERBOSE"):
+    if os.environ.get(VERBOSE):
         print(report, file=sys.stderr)
     return EXIT_CRASH
 

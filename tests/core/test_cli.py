@@ -100,7 +100,11 @@ def test_a_crash_is_exit_70_with_a_report_that_can_be_sent(site: Path, tmp_path:
 
 def test_ctrl_c_is_exit_130(site: Path) -> None:
     process = subprocess.Popen(
-        [*PROGRAM, "wait"], env={**os.environ, "PYTHONPATH": str(site)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*PROGRAM, "wait"],
+        env={**os.environ, "PYTHONPATH": str(site)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     assert process.stdout is not None and process.stdout.readline() == b"waiting\n"
     process.send_signal(signal.SIGINT)

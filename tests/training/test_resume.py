@@ -98,7 +98,11 @@ def test_killed_at_many_more_moments(photographs: Path, whole: Path, tmp_path: P
 def test_ctrl_c_keeps_the_last_step_and_says_how_to_go_on(photographs: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     process = subprocess.Popen(
-        words(photographs, out), env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
+        words(photographs, out),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores it
     )
     while not read_stats(out) and process.poll() is None:
         time.sleep(0.01)
