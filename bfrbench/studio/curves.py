@@ -14,9 +14,11 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 def step(x: Array, low: float | np.floating[Any] | Array, high: float | np.floating[Any] | Array) -> Array:
-    """0 below `low`, 1 above `high`, smooth between; falls when `high` is the smaller."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    """0 below `low`, 1 above `high`, smooth between; falls when `high` is the smaller, jumps where they are equal."""
+    span = np.asarray(high - low)
+    t = np.where(span == 0, x >= low, np.clip((x - low) / np.where(span == 0, 1, span), 0, 1))
+    eased: Array = t * t * (3 - 2 * t)
+    return eased
 
 
 def bump(x: Array, y: Array, at: tuple[float, float], size: tuple[float, float]) -> Array:

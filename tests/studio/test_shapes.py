@@ -97,3 +97,14 @@ def test_a_grid_has_two_triangles_a_cell_and_closes_on_demand() -> None:
     assert len(triangles(4, 5, closed=False)) == 2 * 3 * 4
     closed = triangles(4, 5, closed=True)
     assert len(closed) == 2 * 3 * 5 and set(np.unique(closed)) == set(range(20))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_step_of_no_width_is_a_jump() -> None:
+    x = np.array([-1.0, 0.0, 1.0])
+    assert step(x, 0.0, 0.0).tolist() == [0, 1, 1]
+    assert step(x, np.array([0.0, 0.0, -1.0]), np.array([0.0, 0.0, 1.0])).tolist() == [0, 1, 1]
+
+
+def test_a_step_falls_where_its_end_lies_below_its_start() -> None:
+    assert step(np.array([0.0, 0.5, 1.0]), 1.0, 0.0).tolist() == [1, 0.5, 0]
