@@ -33,6 +33,18 @@ def bfrbench_restorers() -> list[RestorerSpec]:
         )
         for size in sizes
     ]
+    small = RestorerSpec(
+        id="mmrb-lite",
+        target="bfrbench_mmrb.restorers:MmrbRestorer",
+        summary=f"A small MMRB-StyleGAN2 at 128 px, in the package: for demonstrations ({NOT_THE_PAPERS}).",
+        licence="Apache-2.0; trained on LFW, whose photographs are for research",
+        trained_on=("lfw128:train", "studio-train"),
+        size=128,
+        weights=("mmrb-lite",),
+        precisions=("float32", "bfloat16"),
+        loss_networks=("squeezenet1.1-keras",),
+        citation=CITATION,
+    )
     gpen = RestorerSpec(
         id="gpen-mmrb",
         target="bfrbench_mmrb.restorers:GpenMmrbRestorer",
@@ -45,7 +57,7 @@ def bfrbench_restorers() -> list[RestorerSpec]:
         precisions=("float32", "bfloat16", "float16"),
         citation=f"{GPEN}; with the block {CITATION}",
     )
-    return [*alone, gpen]
+    return [*alone, small, gpen]
 
 
 @hookimpl

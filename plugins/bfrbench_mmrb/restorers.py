@@ -14,6 +14,7 @@ from bfrbench.errors import WeightsError
 from bfrbench.imaging.resize import resize_batch
 from bfrbench.nn import frozen
 from bfrbench.restorers import RestorerContext
+from bfrbench.weights import WeightStore
 from bfrbench_mmrb.files import load_gpen_mmrb, load_mmrb
 
 
@@ -21,7 +22,8 @@ class MmrbRestorer:
     """Faces of any size in: they are brought to the network's size, which the file tells, and back."""
 
     def __init__(self, context: RestorerContext) -> None:
-        path = Path(context.argument or "")
+        own = context.spec.weights
+        path = WeightStore().path(own[0]) if own else Path(context.argument or "")
         self.module = frozen(load_mmrb(path)).to(context.device)
         self.device = torch.device(context.device)
         self.dtype = getattr(torch, context.precision)
