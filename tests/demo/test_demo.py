@@ -21,7 +21,7 @@ def test_a_board_becomes_a_leaderboard_and_a_report_and_a_second_time_runs_nothi
     monkeypatch.setattr(boards, "BOARDS", {"studio-ci": 8})
     (shown,) = boards.show_boards(("input", "bicubic", "oracle"), tmp_path, full=False)
     table = json.loads((shown.page.parent / "leaderboard.json").read_text())
-    assert {line["restorer"] for line in table["lines"]} == {"input", "bicubic", "oracle"}
+    assert {line["restorer"] for line in table["lines"]} >= {"input", "bicubic", "oracle"}
     assert {path.suffix for path in shown.page.parent.glob("*.*")} >= {".md", ".csv", ".tex", ".html", ".json"}
     assert "<img" in shown.report.read_text() or "data:image" in shown.report.read_text()
     runs = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("rows/*.parquet")}

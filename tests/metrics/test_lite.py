@@ -137,8 +137,8 @@ def test_a_network_that_is_not_the_card_s_is_refused(tmp_path: Path) -> None:
 def test_the_protocol_puts_the_network_last_and_says_what_it_is_not_for() -> None:
     protocol = load_protocol("lite")
     names = [metric.name for metric in protocol.metrics]
-    assert names[:2] == ["psnr", "ssim"] and tuple(names[-3:]) == LITE
-    assert all(name.startswith("probe-") for name in names[2:-3])
+    assert names[:3] == ["psnr", "ssim", "ms-ssim"] and tuple(names[-3:]) == LITE
+    assert all(name.startswith("probe-") for name in names[3:-3])
     told = " ".join(protocol_in_words(protocol))
     assert "never for ranking methods" in told and "weights lite-metrics" in told
     assert {name for metric in protocol.metrics for name in metric.kind.weights} == {"lite-metrics"}
