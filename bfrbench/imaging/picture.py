@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from bfrbench.errors import InputError
 
@@ -62,7 +62,7 @@ def decode(data: bytes, name: str) -> Picture:
         with _open(data) as opened:
             _check(opened, name)
             image = _turn(opened, _wide(data, opened))
-            exif, icc = _exif_of_turned(opened), _icc(opened)
+            return _picture(image, _exif_of_turned(opened), _icc(opened))
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -73,7 +73,6 @@ def decode(data: bytes, name: str) -> Picture:
         raise InputError(f"{name} does not fit into memory", "read fewer or smaller images at once") from error
     except Exception as error:  # Pillow's decoders raise OSError, ValueError, SyntaxError, struct.error and more
         raise InputError(f"{name} is damaged or cut off ({error})", "replace the file or leave it out") from error
-    return _picture(image, exif, icc)
 
 
 def size_of(data: bytes, name: str) -> tuple[int, int]:
@@ -129,18 +128,20 @@ def _wide(data: bytes, opened: Image.Image) -> npt.NDArray[np.uint16] | None:
 
 
 def _turn(opened: Image.Image, wide: npt.NDArray[np.uint16] | None) -> Image.Image:
-    """Upright, in RGB or RGBA."""
+    """Upright, in RGB or RGBA; copied only where something changes: copies were most of what this cost over Pillow."""
+    opened.load()  # what stands behind the pixels (transparency, EXIF of a PNG) is known only then
+    image = opened if wide is None else Image.fromarray(_eight_bits(wide))
+    if (operation := _TURNS.get(_orientation(opened))) is not None:
+        image = image.transpose(operation)
     if wide is not None:
-        upright = Image.fromarray(_eight_bits(wide))
-        operation = _TURNS.get(_orientation(opened))
-        return upright.transpose(operation) if operation is not None else upright
-    image = ImageOps.exif_transpose(opened)
+        return image
     if image.mode.startswith("I;16"):
         grey = np.asarray(image).astype(np.uint16)
         return Image.fromarray(_eight_bits(grey)).convert("RGB")
     if image.mode == "CMYK" and (profile := opened.info.get("icc_profile")):
         return _through_profile(image, profile)
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 _TURNS = {
