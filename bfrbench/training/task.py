@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ class Phase:
     """Runs on every n-th step; what it returns is multiplied by n, as lazy regularisation does."""
     exact: bool = False
     """Runs in float32 and eager, whatever the precision: for losses that differentiate twice."""
+
+    def only(self, when: Callable[[], bool]) -> Phase:
+        """The phase as it is, at the steps at which `when` holds."""
+        return replace(self, loss=lambda faces: self.loss(faces) if when() else {})
 
 
 @dataclass(frozen=True)

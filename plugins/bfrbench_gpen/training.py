@@ -34,6 +34,8 @@ class GpenSettings(AdversarialSettings, ComponentSettings):
     prior: str | None = None
     """A run or checkpoint of `gpen-prior` with the same shape: its averaged generator and its discriminator."""
     adversarial: pydantic.NonNegativeFloat = 1.0
+    judged_from: pydantic.NonNegativeInt = 0
+    """Images before which the discriminator rests: the restorer learns from its other losses alone."""
     l1: pydantic.NonNegativeFloat = 0.0
     smooth_l1: pydantic.NonNegativeFloat = 0.0
     feature_matching: pydantic.NonNegativeFloat = 0.0
@@ -86,6 +88,7 @@ class GpenTraining(Task):
         self.trunk = perceptual_trunk(s.perceptual_trunk or "vgg19", self.device) if s.perceptual else None
         self.embed = identity_network(self.device) if s.identity else None
         self.path_mean = torch.zeros((), device=self.device)
+        self.images = 0
         self.components = Components(context.size, s, s.narrow) if s.components else None
         if self.components is not None:
             judges = self.networks["components"] = self.components.judges.to(self.device)
@@ -101,19 +104,26 @@ class GpenTraining(Task):
         if self.settings.path_weight:
             own.append(Phase("path", "gpen", self._path, every=self.settings.path_every, exact=True))
         parts = self.components.phases(self._out) if self.components else ()
-        return [*own, *(self.adversary.phases() if self.settings.adversarial else ()), *parts]
+        judges = self.adversary.phases() if self.settings.adversarial else ()
+        return [*own, *(phase.only(lambda: self.judged) for phase in (*judges, *parts))]
+
+    @property
+    def judged(self) -> bool:
+        return self.images >= self.settings.judged_from
 
     def labeller(self, sets: Sequence[Samples]) -> Labeller | None:
         return FivePoints(sets) if self.components else None
 
     def state(self) -> dict[str, Tensor]:
-        return {"path-mean": self.path_mean, **self.adversary.state()}
+        return {"path-mean": self.path_mean, "images": torch.tensor(self.images), **self.adversary.state()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self.path_mean = state["path-mean"].to(self.device)
+        self.images = int(state.get("images", 0))
         self.adversary.load_state(state)
 
     def after_step(self, images: int, stats: dict[str, float]) -> None:
+        self.images = images
         self.adversary.after_step(self.batch, stats)
 
     def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
@@ -148,13 +158,13 @@ class GpenTraining(Task):
     def _lose(self, faces: Faces) -> Terms:
         s, out, gt = self.settings, self._out(faces), faces.gt
         terms: Terms = {}
-        if s.adversarial:
+        if s.adversarial and self.judged:
             terms["adversarial"] = s.adversarial * self.adversary.fool(out)
         if s.l1:
             terms["l1"] = s.l1 * (out - gt).abs().mean()
         if s.smooth_l1:
             terms["smooth-l1"] = s.smooth_l1 * nn.functional.smooth_l1_loss(out, gt)
-        if s.feature_matching:
+        if s.feature_matching and self.judged:
             judge = cast(Judge, self.networks["discriminator"]).judge
             with torch.no_grad():
                 real = judge(gt)[1]
@@ -163,7 +173,7 @@ class GpenTraining(Task):
             terms["perceptual"] = s.perceptual * losses.perceptual(self.trunk(gt), self.trunk(out))
         if self.embed is not None:
             terms["identity"] = s.identity * losses.identity(self.embed(gt), self.embed(out))
-        if self.components is not None:
+        if self.components is not None and self.judged:
             terms.update(self.components.terms(out, faces))
         return terms
 

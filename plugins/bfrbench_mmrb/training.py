@@ -6,7 +6,7 @@ The labels of the strategy come from the sharp faces alone; the teacher is the m
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, cast
@@ -142,11 +142,7 @@ class MmrbTraining(Task):
         restorer = Phase("restorer", "mmrb", self._lose)
         judges = self.adversary.phases() if self.settings.adversarial else []
         parts = self.components.phases(lambda faces: self._given(faces).image) if self.components else []
-        judging = [
-            Phase(phase.name, phase.network, self._after_warm_up(phase), phase.every, phase.exact)
-            for phase in (*judges, *parts)
-        ]
-        return [restorer, *judging]
+        return [restorer, *(phase.only(lambda: self.stage > 0) for phase in (*judges, *parts))]
 
     def labeller(self, sets: Sequence[Samples]) -> Labeller | None:
         return FivePoints(sets) if self.components else None
@@ -182,9 +178,6 @@ class MmrbTraining(Task):
 
     def describe(self) -> dict[str, Any]:
         return asdict(self.mmrb.shape)
-
-    def _after_warm_up(self, phase: Phase) -> Callable[[Faces], Terms]:
-        return lambda faces: {} if self.stage == 0 else phase.loss(faces)
 
     def _groups(self) -> list[tuple[list[nn.Parameter], float]]:
         prior = list(self.mmrb.generator.parameters())

@@ -76,6 +76,20 @@ def test_without_finetuning_the_prior_stays_as_it_was_embedded(photographs: Path
     assert moved and all(name.startswith(("ecd", "final_linear")) for name in moved)
 
 
+def test_the_discriminator_rests_until_its_images_have_come_also_over_a_resume(
+    photographs: Path, tmp_path: Path
+) -> None:
+    words = ("task.judged_from=16", "run.log_every=8", "run.checkpoint_every=8")
+    what = order(photographs, "gpen-finetune@32", *words, "run.images=24")
+    start.train(order(photographs, "gpen-finetune@32", *words, "run.images=16"), tmp_path / "run")
+    start.train(what, tmp_path / "run", resume=True)
+    judged = {line["images"]: "restorer/adversarial" in line for line in read_stats(tmp_path / "run")}
+    assert judged == {8: False, 16: False, 24: True}
+    assert all(("discriminator/logistic" in line) == judged[line["images"]] for line in read_stats(tmp_path / "run"))
+    whole = start.train(what, tmp_path / "whole")
+    assert whole.read_bytes() == (tmp_path / "run" / "result.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize("precision", ["bfloat16"])
 def test_half_precision_trains(photographs: Path, tmp_path: Path, precision: str) -> None:
     what = order(photographs, "gpen-finetune@32", f"run.precision={precision}", "task.path_weight=2.0")
