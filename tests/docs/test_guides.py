@@ -43,4 +43,5 @@ def test_the_commands_that_need_data_exist_with_their_options(page: Path) -> Non
         for line in text.splitlines():
             words = shlex.split(line)
             start = words.index("bfrbench") + 1
-            app.parse_args(words[start:], exit_on_error=False, print_error=False)
+            command, *_ = app.parse_args(words[start:], exit_on_error=False, print_error=False)
+            assert callable(command), line
