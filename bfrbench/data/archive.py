@@ -138,6 +138,9 @@ def _plain(path: Path) -> Path:
         try:
             with opener(path) as packed, atomic.landing(plain) as part, part.open("wb") as out:
                 _copy(packed, out, limit, path)
+                out.flush()
+                if not tarfile.is_tarfile(part):
+                    raise InputError(f"{path} holds no tar archive", "replace it")
         except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
             raise InputError(f"{path} cannot be unpacked ({error})", "replace it, or free some disk") from error
     return plain

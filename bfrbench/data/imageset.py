@@ -95,7 +95,17 @@ class ImageStream:
 
     def __iter__(self) -> Iterator[Sample]:
         rule = self.card.identity if self.card else ""
-        return (sample_of(row, rule) for row in self.hf)
+        return (sample_of(row, rule) for row in self.rows())
+
+    def rows(self) -> Iterator[Mapping[str, Any]]:
+        """Its samples with images still encoded, each id once and each a text."""
+        from bfrbench.data.table import IdCheck, told
+
+        check = IdCheck(self.ref)
+        with told(self.ref):
+            for row in self.hf:
+                check(row["id"])
+                yield row
 
     def shard(self, index: int, count: int) -> ImageStream:
         """One of `count` parts, for a node of its own."""
@@ -117,7 +127,7 @@ def _person(row: Mapping[str, Any], rule: str) -> str | None:
     """From the table, else from the name by a card's rule."""
     identity: str | None = row.get("identity")
     if identity is None and rule:
-        return identity_of(row["id"], row["image"].get("path") or row["id"], rule)
+        return identity_of(row["id"], (row["image"] or {}).get("path") or row["id"], rule)
     return identity
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from bfrbench.contracts import U8Image
 
 
-def read_bytes(cell: Mapping[str, Any], name: str) -> bytes:
+def read_bytes(cell: Mapping[str, Any] | None, name: str) -> bytes:
     """The encoded bytes of an image cell ({"bytes", "path"}); `name` is for errors."""
+    if cell is None:
+        raise InputError(f"{name} has no image", "mend the table")
     if cell.get("bytes") is not None:
         data: bytes = cell["bytes"]
         return data
@@ -33,8 +35,8 @@ def read_bytes(cell: Mapping[str, Any], name: str) -> bytes:
     return read_file(Path(locator))
 
 
-def read_cell(cell: Mapping[str, Any], name: str) -> U8Image:
+def read_cell(cell: Mapping[str, Any] | None, name: str) -> U8Image:
     """The image of a cell as upright 8-bit RGB."""
     from bfrbench.imaging.read import decode_image
 
-    return decode_image(read_bytes(cell, name), cell.get("path") or name)
+    return decode_image(read_bytes(cell, name), (cell or {}).get("path") or name)

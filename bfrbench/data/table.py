@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bfrbench import places
 from bfrbench.data.listing import Listed
-from bfrbench.errors import InputError, UsageError
+from bfrbench.errors import BfrbenchError, InputError, UsageError
 
 if TYPE_CHECKING:
     import datasets
@@ -61,7 +61,9 @@ def parquet(paths: Sequence[Path], columns: Mapping[str, str], *, streaming: boo
 
     where = str(paths[0].parent if len(paths) > 1 else paths[0])
     cache = places.home() / "cache" / "tables"
-    with _told(where):
+    with told(where):
+        if sum(_rows_of(path) for path in paths) == 0:
+            raise InputError(f"{where} holds no image", "give a table with rows")
         data = datasets.load_dataset(
             "parquet",
             data_files=[glob.escape(str(path)) for path in paths],
@@ -82,7 +84,7 @@ def hub(name: str, columns: Mapping[str, str], *, streaming: bool) -> Any:
         )
     repository, _, split = name.partition("#")
     repository, _, revision = repository.partition("@")
-    with _told(f"hf:{name}"):
+    with told(f"hf:{name}"):
         data = datasets.load_dataset(
             repository,
             revision=revision or None,
@@ -117,15 +119,27 @@ def named(data: Any, columns: Mapping[str, str], where: str) -> Any:
 def check_ids(data: datasets.Dataset, where: str) -> list[str]:
     """The ids of a table, each once and each a text."""
     ids: list[str] = data.data.column("id").to_pylist()
-    seen: dict[str, int] = {}
-    for row, name in enumerate(ids):
-        if not isinstance(name, str) or not name:
-            raise InputError(f"row {row} of {where} has the id {name!r}", "give each row a text of its own as id")
-        if (other := seen.setdefault(name, row)) != row:
-            raise InputError(f"rows {other} and {row} of {where} both have the id {name!r}", "remove one of them")
+    check = IdCheck(where)
+    for name in ids:
+        check(name)
     if not ids:
         raise InputError(f"{where} holds no image", "give a table with rows")
     return ids
+
+
+class IdCheck:
+    """Looks at the ids of a table row by row; the first that is no text, or was there before, is an error."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._seen: dict[str, int] = {}
+
+    def __call__(self, name: Any) -> None:
+        row = len(self._seen)
+        if not isinstance(name, str) or not name:
+            raise InputError(f"row {row} of {self._where} has the id {name!r}", "give each row a text of its own as id")
+        if (other := self._seen.setdefault(name, row)) != row:
+            raise InputError(f"rows {other} and {row} of {self._where} both have the id {name!r}", "remove one of them")
 
 
 def _cells(locators: Iterable[str]) -> Any:
@@ -141,14 +155,24 @@ def _image() -> Any:
     return datasets.Image(decode=False)
 
 
+def _rows_of(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    rows: int = pq.read_metadata(path).num_rows
+    return rows
+
+
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """What goes wrong inside `datasets`, told as one sentence about the table; its own progress bars are off."""
+def told(where: str) -> Iterator[None]:
+    """What goes wrong inside `datasets`, told as one sentence about the table; its own bars and lines are off."""
     import datasets
 
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
     try:
         yield
+    except BfrbenchError:
+        raise
     except Exception as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         problem = f"{where} cannot be opened as a table ({type(error).__name__}: {reason})"

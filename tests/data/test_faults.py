@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import subprocess
@@ -73,6 +74,10 @@ def test_a_loop_of_links_a_dangling_link_and_a_name_that_is_no_text_are_told(tmp
     with pytest.raises(InputError, match=r"gone\.png is a link to nothing"):
         open_dataset(str(root))
     (root / "gone.png").unlink()
+    (root / "itself").symlink_to(root / "itself")
+    with pytest.raises(InputError, match="itself is a link to nothing"):
+        open_dataset(str(root))
+    (root / "itself").unlink()
     Path(os.fsdecode(os.fsencode(root) + b"/\xff.png")).write_bytes(png(1))
     with pytest.raises(InputError, match="not UTF-8"):
         open_dataset(str(root))
@@ -174,6 +179,13 @@ def test_a_zip_that_lies_about_a_size_a_cut_archive_and_a_linked_member_are_told
         packed.addfile(link)
     with pytest.raises(InputError, match="link or device"):
         open_dataset(str(tmp_path / "x.tar"))
+
+
+def test_a_compressed_file_that_holds_no_archive_is_told_by_its_own_name(tmp_path: Path) -> None:
+    for name, content in (("empty.tar.gz", b""), ("text.tar.gz", gzip.compress(b"no archive"))):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=rf"{name} holds no tar archive"):
+            open_dataset(str(tmp_path / name))
 
 
 def test_an_archive_that_was_replaced_under_way_is_told(tmp_path: Path) -> None:

@@ -118,6 +118,21 @@ def test_a_parquet_with_one_id_twice_names_both_rows(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["a", "b", "a"], "image": [cell] * 3}), tmp_path / "x.parquet")
     with pytest.raises(InputError, match="rows 0 and 2"):
         open_dataset(str(tmp_path / "x.parquet"))
+    with pytest.raises(InputError, match="rows 0 and 2"):
+        list(open_dataset(str(tmp_path / "x.parquet"), streaming=True))
+
+
+def test_a_row_without_image_is_told_by_its_id_and_a_table_without_rows_as_empty(tmp_path: Path) -> None:
+    cell = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    images = pa.array([{"bytes": png(3), "path": None}, None], cell)
+    pq.write_table(pa.table({"id": ["a", "b"], "image": images}), tmp_path / "x.parquet")
+    data = open_dataset(str(tmp_path / "x.parquet"))
+    assert data["a"].image[0, 0, 0] == 3
+    with pytest.raises(InputError, match="b has no image"):
+        data["b"]
+    pq.write_table(pa.table({"id": ["a"], "image": images[:1]}).slice(0, 0), tmp_path / "none.parquet")
+    with pytest.raises(InputError, match="holds no image"):
+        open_dataset(str(tmp_path / "none.parquet"))
 
 
 def test_an_empty_folder_and_a_file_that_is_no_set_are_told(tmp_path: Path) -> None:
