@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bfrbench import atomic, digests, places, progress
-from bfrbench.data import locators
+from bfrbench.data import locators, table
 from bfrbench.data.card import DataCard, Ids
 from bfrbench.data.listing import Listed
 from bfrbench.data.opening import lister, open_path, parquet_files
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Kind = Literal["missing", "extra", "renamed", "changed", "corrupt", "size", "duplicate", "count", "digest"]
+Cell: TypeAlias = tuple[str, Mapping[str, Any] | None, str]
+"""An image's id, where its bytes are (see `locators`), and its name in errors."""
 MANIFEST = "manifest.parquet"
-_WINDOW = 1024
+_WINDOW = 128
+"""Images under way at once: those of a table come with their bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ def verify(root: Path, card: DataCard | None = None, *, ids: Ids = "stem", size:
         counts = [card.count, *(other.count for other in card.other_counts)] if card and card.count else []
         findings += _against_counts(counts, len(seen))
         known = "count" if counts else "nothing"
+    if not seen and not findings:
+        findings.append(Finding("count", "", "there is no image"))
     return Report(root, len(seen), tuple(findings), tuple(seen), known)  # type: ignore[arg-type]
 
 
@@ -143,41 +148,57 @@ def _check_files(root: Path, ids: Ids) -> tuple[list[Finding], list[Seen]]:
         if len(same) > 1:
             where = " and ".join(file.locator for file in same)
             findings.append(Finding("duplicate", name, f"{where} have one id, {name!r}"))
-    return findings, list(_looked(single))
+    cells = ((file.id, {"path": file.locator}, file.locator) for file in single)
+    with progress.Progress("verifying", total=len(single)) as shown:
+        return findings, list(_looked(cells, shown))
 
 
-def _looked(files: Sequence[Listed]) -> Iterator[Seen]:
-    def one(file: Listed) -> Seen:
+def _looked(cells: Iterable[Cell], shown: progress.Progress) -> Iterator[Seen]:
+    def one(cell: Cell) -> Seen:
+        name, image, where = cell
         try:
-            data = locators.read_bytes({"path": file.locator}, file.id)
+            data = locators.read_bytes(image, name)
         except InputError as error:
-            return Seen(file.id, problem=error.problem)
-        return look(file.id, data, file.locator)
+            return Seen(name, problem=error.problem)
+        return look(name, data, where)
 
-    with (
-        progress.Progress("verifying", total=len(files)) as shown,
-        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
-    ):
-        waiting = iter(files)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        waiting = iter(cells)
         while window := list(islice(waiting, _WINDOW)):
             yield from pool.map(one, window)
             shown.advance(len(window))
 
 
 def _check_tables(tables: list[Path], root: Path, card: DataCard | None) -> tuple[list[Finding], list[Seen]]:
-    findings, seen = [], []
+    findings: list[Finding] = []
+    seen: list[Seen] = []
     expected = {name: digest for split in card.splits.values() for name, digest in split.sha256.items()} if card else {}
     present = {path.name for path in tables}
     findings += [Finding("missing", name, f"{root / name} is missing") for name in expected if name not in present]
-    for path in tables:
-        if path.name in expected and digests.of_file(path) != expected[path.name]:
-            findings.append(Finding("digest", path.name, f"{path} is not the file that the card describes"))
-        try:
-            rows = open_path(str(path), path, None, "stem", card.columns if card else {}, streaming=True)
-            seen += [look(row["id"], locators.read_bytes(row["image"], row["id"]), row["id"]) for row in rows.hf]
-        except InputError as error:
-            findings.append(Finding("corrupt", path.name, error.problem))
+    places: dict[str, str] = {}
+    with progress.Progress("verifying", total=None) as shown:
+        for path in tables:
+            if path.name in expected and digests.of_file(path) != expected[path.name]:
+                findings.append(Finding("digest", path.name, f"{path} is not the file that the card describes"))
+            try:
+                rows = open_path(str(path), path, None, "stem", card.columns if card else {}, streaming=True)
+                seen += _looked(_cells(rows.hf, path, places, findings), shown)
+            except InputError as error:
+                findings.append(Finding("corrupt", path.name, error.problem))
     return findings, seen
+
+
+def _cells(rows: Iterable[Any], path: Path, places: dict[str, str], findings: list[Finding]) -> Iterator[Cell]:
+    """The rows of a table that have an id of their own; of the others each is told."""
+    with table.told(str(path)):
+        for number, row in enumerate(rows):
+            name, where = row["id"], f"row {number} of {path}"
+            if not isinstance(name, str) or not name:
+                findings.append(Finding("corrupt", path.name, f"{where} has the id {name!r}, which is no text"))
+            elif (other := places.setdefault(name, where)) != where:
+                findings.append(Finding("duplicate", name, f"{other} and {where} have one id, {name!r}"))
+            else:
+                yield name, row["image"], name
 
 
 def _manifest(root: Path, card: DataCard | None) -> pd.DataFrame | None:

@@ -12,6 +12,7 @@ import pytest
 
 from bfrbench import config
 from bfrbench.cli import main
+from bfrbench.data import open_dataset
 from bfrbench.data.card import DataCard, cards
 from bfrbench.data.roots import register
 from bfrbench.data.verifying import Report, record, verify
@@ -124,6 +125,36 @@ def test_rows_of_a_table_are_verified_too(tmp_path: Path) -> None:
     rows = [{"id": f"{n}", "image": {"bytes": png(n, 16) if n else b"broken", "path": None}} for n in range(6)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet")
     assert told(verify(tmp_path / "x.parquet", small_card())) == {"0": "corrupt"}
+
+
+def test_rows_without_image_or_id_and_an_id_of_two_rows_are_told_and_hide_no_other(tmp_path: Path) -> None:
+    names = ["a", "b", "b", None, "c", "d"]
+    rows = [{"id": name, "image": {"bytes": png(1, 16), "path": None} if name != "c" else None} for name in names]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet")
+    report = verify(tmp_path / "x.parquet")
+    assert [(finding.kind, finding.name) for finding in report.findings] == [
+        ("duplicate", "b"),
+        ("corrupt", "x.parquet"),
+        ("corrupt", "c"),
+    ]
+    assert "row 3 of" in report.findings[1].says
+    assert [image.id for image in report.seen] == ["a", "b", "c", "d"]
+
+
+def test_a_table_whose_pages_are_damaged_is_told_when_it_streams(tmp_path: Path) -> None:
+    rows = [{"id": f"{n}", "image": {"bytes": png(n, 16), "path": None}} for n in range(6)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "x.parquet", compression="none")
+    start = pq.read_metadata(tmp_path / "x.parquet").row_group(0).column(0).data_page_offset
+    data = bytearray((tmp_path / "x.parquet").read_bytes())
+    data[start : start + 8] = bytes(byte ^ 0x5A for byte in data[start : start + 8])
+    (tmp_path / "x.parquet").write_bytes(data)
+    assert told(verify(tmp_path / "x.parquet")) == {"x.parquet": "corrupt"}
+    with pytest.raises(InputError, match="cannot be opened as a table"):
+        list(open_dataset(str(tmp_path / "x.parquet"), streaming=True))
+
+
+def test_a_place_without_an_image_is_not_called_whole(tmp_path: Path) -> None:
+    assert told(verify(tmp_path)) == {"": "count"}
 
 
 def test_lfw128_is_the_file_that_its_card_describes_and_a_flipped_bit_is_found(tmp_path: Path) -> None:
