@@ -48,7 +48,8 @@ def show(ref: str, *, json: Json = False) -> None:
 
     name = ref.partition(":")[0]
     card = next((card for card in cards().values() if name in (card.id, *card.rendered)), None)
-    facts = {} if card is None else {key: value for key, value in card.model_dump(mode="json").items() if value}
+    stated = {} if card is None else card.model_dump(mode="json")
+    facts = {key: value for key, value in stated.items() if value or value is False}
     if (found := _opened(ref, card)) is not None:
         facts["found"] = found
     if json:
@@ -287,5 +288,7 @@ def _words(value: Any) -> str:
     if isinstance(value, list):
         lines = any(isinstance(item, dict) or str(item).endswith(".") for item in value)
         between = "\n" if lines else ", "
-        return between.join(_words(item) for item in value)
+        return between.join(_words(item) for item in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return str(value)

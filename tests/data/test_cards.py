@@ -186,6 +186,11 @@ def test_what_has_no_files_of_its_own_is_not_verified(capsys: pytest.CaptureFixt
         assert told in capsys.readouterr().err
 
 
+def test_what_a_licence_forbids_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["datasets", "show", "celeba-test"]) == 0
+    assert "redistributable   no" in capsys.readouterr().out
+
+
 def test_sentences_of_a_card_stand_in_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["datasets", "show", "aflw2000-3d"]) == 0
     assert "., " not in capsys.readouterr().out
