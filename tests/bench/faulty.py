@@ -68,7 +68,7 @@ class Leaves(Fault):
 
 class Leaks(Fault):
     def restore(self, batch: Batch):
-        self.kept.append(b"x" * (40 << 20))
+        self.kept.append(b"x" * (80 << 20))
         return batch.lq.clone()
 
 

@@ -45,7 +45,7 @@ def test_a_restorer_that_hangs_is_stopped_after_the_time_limit(tmp_path: Path, f
 
 
 def test_a_leak_costs_a_restart_and_no_image(tmp_path: Path, faulty: Path) -> None:
-    card = run("faulty-leaks", tmp_path / "run", count=48, memory_limit=0.7)
+    card = run("faulty-leaks", tmp_path / "run", count=48, memory_limit=1.2)  # importing torch alone may take 0.75
     assert card.results.failures == {}
     assert any("worker restarted" in note for note in card.observed.notes)
 
