@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.linalg
 
 from bfrbench.errors import TooLittleMeasured
 
@@ -150,6 +149,8 @@ def of_moments(moments: Moments) -> Gaussian:
 
 def covariance_root(covariance: F64) -> F64:
     """R with RᵀR = covariance; what rounding made negative counts as zero."""
+    import scipy.linalg
+
     try:
         return np.ascontiguousarray(scipy.linalg.cholesky(covariance, lower=False))
     except scipy.linalg.LinAlgError:
@@ -178,6 +179,8 @@ def _trace_of_root(first: Gaussian, second: Gaussian) -> float:
 
 def _between(root: F64, covariance: F64) -> F64:
     """Root · covariance · rootᵀ; of a triangular root only the upper triangle is filled, at a quarter of the cost."""
+    import scipy.linalg
+
     if root.shape[0] == root.shape[1] and not np.tril(root, -1).any():
         upper: F64
         upper, _ = scipy.linalg.lapack.dsygst(covariance, root, itype=2, lower=0)

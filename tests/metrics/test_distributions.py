@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -90,6 +93,15 @@ def test_streaming_gives_the_distance_of_the_whole_set_on_both_sides_of_the_dime
         streamed = cloud_of(np.array_split(whole, 7))
         assert streamed.n == count
         assert frechet(streamed.gaussian, other) == pytest.approx(frechet(of_features(whole), other), rel=1e-9)
+
+
+def test_protocols_are_opened_without_the_libraries_that_only_a_distance_needs():
+    program = (
+        "import sys\nfrom bfrbench.metrics import load_protocol, references\n"
+        "[metric.kind for metric in load_protocol('bfrbench-v1').metrics]\n"
+        "sys.exit('torch' in sys.modules or 'scipy' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 
 
 def test_one_image_has_no_distribution():
