@@ -61,7 +61,9 @@ def ahead(items: Iterator[T], depth: int) -> Generator[T, None, None]:
         thread.join()
 
 
-def ordered_map(function: Callable[[T], R], items: Iterable[T], *, threads: int, depth: int) -> Iterator[R]:
+def ordered_map(
+    function: Callable[[T], R], items: Iterable[T], *, threads: int, depth: int
+) -> Generator[R, None, None]:
     """`map` by a pool of threads that works at most `depth` items ahead; results come in order."""
     if threads < 1:
         yield from map(function, items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from bfrbench.bench.plan import Plan, make_plan
 from bfrbench.bench.run import execute
 from bfrbench.bench.scorecard import Scorecard
 from bfrbench.bench.settings import Settings
-from bfrbench.contracts import Batch
+from bfrbench.contracts import Batch, Sample
 from bfrbench.errors import OutputError, UsageError
 from bfrbench.restorers import LoadedRestorer, load_restorer
 from tests.bench.noise import Noise, noise_stage
@@ -62,6 +63,22 @@ def test_the_scorecard_says_what_the_rows_say(tmp_path: Path) -> None:
     assert psnr.low is not None and psnr.high is not None and psnr.low < psnr.value < psnr.high
     assert psnr.n == COUNT and card.results.status == "complete"
     assert scorecard_problems(tmp_path / "run")[1] == []
+
+
+def test_readers_share_the_images_of_a_batch(tmp_path: Path) -> None:
+    meeting = threading.Barrier(2)
+
+    class Met(Noise):
+        """The first two images are read at the same time, or not at all."""
+
+        def __getitem__(self, image_id: str) -> Sample:
+            if image_id in self.ids[:2]:
+                meeting.wait(10)
+            return super().__getitem__(image_id)
+
+    stage = replace(noise_stage(COUNT, metrics=("psnr",)), dataset=Met(COUNT))
+    card = execute(make_plan("input", stage, Settings(out=tmp_path / "run", readers=2)))
+    assert card.results.status == "complete"
 
 
 def test_a_finished_run_is_not_done_again(tmp_path: Path) -> None:
