@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from bfrbench.bench.intervals import FEWEST_FOR_DISTANCE, SUBSETS
 from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.scorecard import MetricResult
 from bfrbench.bench.summary import people_of
+from bfrbench.contracts import Row
 from bfrbench.errors import NotComparable
 from bfrbench.gate.cells import Cell
 from bfrbench.gate.means import POWER, Mask
@@ -20,18 +22,28 @@ from bfrbench.metrics import Context, Protocol, ProtocolMetric
 from bfrbench.stats import subsample, subsample_family
 from bfrbench.stats.bits import Ints
 
+if TYPE_CHECKING:
+    from bfrbench.metrics.reference import Reference
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """One metric's rows on both sides."""
+
+    candidate: list[Row]
+    baseline: list[Row]
+    held: Mask
+    """Images that both sides have features of."""
+    lost: Mask
+    """Images that the baseline alone has features of, where the protocol leaves failures out."""
+
 
 @dataclass(frozen=True)
 class _Sides:
-    """One metric on both sides: what is worked out once for all its cells."""
+    """One metric's number over the images at some positions, on both sides: worked out once for all its cells."""
 
     candidate: Callable[[Ints], float]
     baseline: Callable[[Ints], float]
-    """The number over the images at some positions."""
-    held: Mask
-    """Images that both sides have features of."""
-    lost: int
-    """Images that the baseline alone has features of."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class _Asked:
     metric: ProtocolMetric
     usable: Mask
     """Images of the cell that both sides have features of."""
+    lost: int
+    """Images of the cell that the baseline alone has features of."""
     sides: _Sides
 
     def values(self, positions: Ints) -> tuple[float, float]:
@@ -59,18 +73,23 @@ def see_distances(
     level: float,
 ) -> dict[Cell, Seen | str]:
     """What subsets of people say of each cell that has enough images; the others are told so."""
+    rows = {metric.name: _rows(metric, pairs) for _, metric, _ in asked}
     found: dict[Cell, Seen | str] = {}
-    enough: list[tuple[Cell, ProtocolMetric, Mask]] = []
+    enough: list[tuple[Cell, ProtocolMetric, Mask, int]] = []
     for cell, metric, mask in asked:
-        if (count := int(mask.sum())) < FEWEST_FOR_DISTANCE:
-            found[cell] = f"{count} images are too few for {metric.name}: at least {FEWEST_FOR_DISTANCE} are needed"
+        usable, lost = mask & rows[metric.name].held, int((mask & rows[metric.name].lost).sum())
+        if (count := int(usable.sum())) >= FEWEST_FOR_DISTANCE:
+            enough.append((cell, metric, usable, lost))
+        elif count + lost >= FEWEST_FOR_DISTANCE:  # too few because the candidate lost them, which is worse than few
+            unknown = float("nan")
+            found[cell] = Seen(count, unknown, unknown, unknown, unknown, unknown, lost=lost)
         else:
-            enough.append((cell, metric, mask))
+            found[cell] = f"{count} images are too few for {metric.name}: at least {FEWEST_FOR_DISTANCE} are needed"
     if not enough:
         return found
-    metrics = {metric.name: metric for _, metric, _ in enough}
-    sides = {name: _opened(metric, protocol, pairs, results) for name, metric in metrics.items()}
-    judged = [_Asked(cell, metric, mask & sides[metric.name].held, sides[metric.name]) for cell, metric, mask in enough]
+    metrics = {metric.name: metric for _, metric, _, _ in enough}
+    sides = {name: _opened(metric, protocol, pairs, rows[name], results) for name, metric in metrics.items()}
+    judged = [_Asked(cell, metric, usable, lost, sides[metric.name]) for cell, metric, usable, lost in enough]
     drawn = subsample(lambda at: [one.drop(at) for one in judged], len(pairs), pairs.people, resamples=SUBSETS)
     two_sided = any(one.cell.rule.max_gain is not None for one in judged)
     family = subsample_family(drawn, level=level, side="both" if two_sided else "low")
@@ -85,21 +104,32 @@ def see_distances(
             low=float(family.low[index]),
             visible=float(family.visible(POWER)[index]),
             gain_low=-float(family.high[index]) if two_sided else None,
-            lost=one.sides.lost,
+            lost=one.lost,
         )
     return found
 
 
-def _opened(metric: ProtocolMetric, protocol: Protocol, pairs: Pairs, results: Mapping[str, MetricResult]) -> _Sides:
+def _rows(metric: ProtocolMetric, pairs: Pairs) -> _Rows:
+    ours, theirs = (list(rows_of(side, metric.rows)) for side in (pairs.candidate, pairs.baseline))
+    here, there = (np.array([row.status == "ok" for row in side], dtype=bool) for side in (ours, theirs))
+    lost = there & ~here if metric.kind.failure == "leave-out" else np.zeros_like(there)
+    return _Rows(ours, theirs, here & there, lost)
+
+
+def _opened(
+    metric: ProtocolMetric, protocol: Protocol, pairs: Pairs, rows: _Rows, results: Mapping[str, MetricResult]
+) -> _Sides:
+    reference = statistics_of(metric, protocol, results)
+    context, finaliser = Context(reference, people_of(pairs.candidate)), metric.kind.finaliser
+    return _Sides(finaliser.over(rows.candidate, context), finaliser.over(rows.baseline, context))
+
+
+def statistics_of(metric: ProtocolMetric, protocol: Protocol, results: Mapping[str, MetricResult]) -> Reference | None:
+    """The statistics that a metric compares with, which must be those that its results were measured with."""
     from bfrbench.metrics.references import open_reference
 
     reference = open_reference(metric, protocol)
     if reference is not None and reference.digest != results[metric.name].reference_digest:
         problem = f"the statistics of {metric.kind.reference} here are not those that {metric.name} was measured with"
         raise NotComparable(problem, "put those statistics here, or run both sides again")
-    ours, theirs = (list(rows_of(side, metric.rows)) for side in (pairs.candidate, pairs.baseline))
-    held = np.array([first.status == "ok" == second.status for first, second in zip(ours, theirs, strict=True)])
-    lost = sum(first.status != "ok" == second.status for first, second in zip(ours, theirs, strict=True))
-    context, finaliser = Context(reference, people_of(pairs.candidate)), metric.kind.finaliser
-    lost *= metric.kind.failure == "leave-out"
-    return _Sides(finaliser.over(ours, context), finaliser.over(theirs, context), held, lost)
+    return reference

@@ -78,7 +78,7 @@ def decide(cell: Cell, seen: Seen, *, ideal: float | None, higher_is_better: boo
     rule = cell.rule
     scale = abs(seen.baseline) if rule.relative else 1.0
     allowed = None if rule.max_drop is None else rule.max_drop * scale
-    outcome, why = _by_drop(seen, allowed) if math.isfinite(seen.drop) else _NOTHING
+    outcome, why = _by_drop(seen, allowed) if math.isfinite(seen.drop) else _too_few(seen.n)
     if rule.max_gain is not None and (seen.gain_low or 0.0) > 0 and -seen.drop > rule.max_gain * scale:
         outcome, why = (
             "suspicious",
@@ -106,7 +106,8 @@ def decide(cell: Cell, seen: Seen, *, ideal: float | None, higher_is_better: boo
     )
 
 
-_NOTHING: tuple[Outcome, str] = ("inconclusive", "no image has a number on both sides")
+def _too_few(n: int) -> tuple[Outcome, str]:
+    return "inconclusive", f"{n or 'no'} images have a number on both sides, which is too few"
 
 
 def _finite(value: float) -> float | None:
