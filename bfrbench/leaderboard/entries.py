@@ -53,7 +53,7 @@ def read_entry(path: Path, board: Board) -> Entry:
 
 
 def check_together(entries: Sequence[Entry]) -> None:
-    """All rest on the same choices, all whole runs on the same images, and none is there twice."""
+    """All rest on the same choices and statistics, all whole runs on the same images, and none is there twice."""
     seen: dict[str, Entry] = {}
     for entry in entries:
         key = same_run(entry.card)
@@ -66,6 +66,15 @@ def check_together(entries: Sequence[Entry]) -> None:
         if entry.card.results.board_digest != first.card.results.board_digest:
             problem = f"{entry.name} was measured under other choices than {first.name}"
             raise InputError(problem, "look at both with 'bfrbench scorecard diff', and run one of them again")
+    measured: dict[str, Entry] = {}
+    for entry in entries:
+        for name, result in entry.card.results.metrics.items():
+            other = measured.setdefault(name, entry)
+            if result.reference_digest != other.card.results.metrics[name].reference_digest:
+                problem = (
+                    f"{entry.name} compares with other statistics of {result.reference} by {name} than {other.name}"
+                )
+                raise InputError(problem, "run both with the statistics that the board's metric names")
     whole = [entry for entry in entries if entry.card.results.images == entry.card.results.total]
     for entry in whole[1:]:
         if entry.card.results.inputs_digest != whole[0].card.results.inputs_digest:

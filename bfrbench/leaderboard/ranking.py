@@ -15,6 +15,7 @@ from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.scorecard import MetricResult
 from bfrbench.bench.summary import people_of
 from bfrbench.errors import BfrbenchError, ConfigError
+from bfrbench.gate.distances import statistics_of
 from bfrbench.gate.pairing import numbers_of_side
 from bfrbench.leaderboard.entries import Entry
 from bfrbench.metrics import Context, Protocol, ProtocolMetric
@@ -107,7 +108,6 @@ def _by_mean(entries: Sequence[Entry], metric: ProtocolMetric) -> Ranks:
 
 def _by_distance(entries: Sequence[Entry], metric: ProtocolMetric, protocol: Protocol) -> Ranks:
     from bfrbench.errors import TooLittleMeasured
-    from bfrbench.metrics.references import open_reference
 
     tables = [_sorted(entry) for entry in entries]
     rows = [list(rows_of(table, metric.rows)) for table in tables]
@@ -115,7 +115,7 @@ def _by_distance(entries: Sequence[Entry], metric: ProtocolMetric, protocol: Pro
     if sum(usable) < FEWEST_FOR_DISTANCE:
         problem = f"{sum(usable)} images are too few to rank by {metric.name}"
         raise TooLittleMeasured(problem, f"measure at least {FEWEST_FOR_DISTANCE}")
-    context = Context(open_reference(metric, protocol), people_of(tables[0]))
+    context = Context(statistics_of(metric, protocol, entries[0].card.results.metrics), people_of(tables[0]))
     over = [metric.kind.finaliser.over(side, context) for side in rows]
     use = np.array(usable)
 

@@ -14,11 +14,15 @@ from bfrbench.bench.summary import summarise
 from bfrbench.cli import main
 from bfrbench.contracts import Row
 from bfrbench.errors import InputError, UnknownName
+from bfrbench.gate import Side
 from bfrbench.leaderboard import Entry, build
 from bfrbench.leaderboard.published import published, reported
+from bfrbench.leaderboard.ranking import ranks_of
 from bfrbench.leaderboard.submitting import submit
 from bfrbench.leaderboard.table import SPLIT, split_line
 from bfrbench.metrics import load_protocol
+from bfrbench.metrics.reference import Reference
+from tests.gate.making import board_with, card_of
 from tests.leaderboard.making import COUNT, folder_with, made, place
 
 
@@ -176,6 +180,42 @@ def test_duplicates_strangers_and_other_schemas_are_one_sentence(tmp_path: Path)
     again.write_text(again.read_text().replace('"schema_version": "1"', '"schema_version": "9"'))
     with pytest.raises(InputError, match="schema version '9'"):
         build(folder)
+
+
+def against(one: Side, reference: str) -> Side:
+    """The same results, said to be a distance to statistics with this digest."""
+    psnr = one.card.results.metrics["psnr"].model_copy(update={"reference": "ffhq512", "reference_digest": reference})
+    results = one.card.results.model_copy(update={"metrics": {**one.card.results.metrics, "psnr": psnr}})
+    return Side(card_of(results), one.rows)
+
+
+def test_numbers_against_other_statistics_share_no_board(tmp_path: Path) -> None:
+    first, second = (against(made(name, seed=seed), "a" * 64) for name, seed in (("a", 1), ("b", 2)))
+    folder = folder_with(tmp_path, first, second)
+    assert len(build(folder).table.lines) == 2
+    other = place(tmp_path / "c.json", against(made("c", seed=3), "b" * 64))
+    with pytest.raises(InputError, match="the new c compares with other statistics of ffhq512 by psnr than a"):
+        submit(other, tmp_path)
+    place(folder / "scorecards" / "c.json", against(made("c", seed=3), "b" * 64))
+    with pytest.raises(InputError, match="other statistics"):
+        build(folder)
+
+
+def test_no_ranks_come_from_other_statistics_than_the_numbers_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol, count, name = load_protocol("vqfr"), 500, "fid-ffhq"
+    features = np.random.default_rng(0).normal(size=(count, 1, 2048)).astype("f4")
+    images = [rowtable.ImageRow(f"i{n:04d}", "ok", "0") for n in range(count)]
+    rows = rowtable.make(images, {name: [Row(f"i{n:04d}", feature=one) for n, one in enumerate(features)]})
+    here = Reference("here", "0" * 64, "vqfr", None, np.zeros(2048), np.eye(2048))
+    monkeypatch.setattr("bfrbench.metrics.references.open_reference", lambda *_: here)
+    metrics = summarise(rows[:0], [protocol.metric(name)], (), {}).metrics
+    entries = []
+    for ref in ("a", "b"):
+        measured = metrics[name].model_copy(update={"reference_digest": "a" * 64})
+        results = made(ref).card.results.model_copy(update={"metrics": {name: measured}})
+        entries.append(Entry(ref, card_of(results), rows))
+    ranks, why = ranks_of(entries, board_with(protocol="vqfr", ranking={"metric": name}), protocol)
+    assert ranks is None and "are not those that fid-ffhq was measured with" in why
 
 
 def test_a_submission_lands_beside_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
