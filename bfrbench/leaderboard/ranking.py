@@ -17,6 +17,7 @@ from bfrbench.bench.summary import people_of
 from bfrbench.errors import BfrbenchError, ConfigError
 from bfrbench.gate.distances import statistics_of
 from bfrbench.gate.pairing import numbers_of_side
+from bfrbench.leaderboard.contamination import contamination
 from bfrbench.leaderboard.entries import Entry
 from bfrbench.metrics import Context, Protocol, ProtocolMetric
 from bfrbench.stats import Ranks, rank_distances, rank_means
@@ -135,10 +136,7 @@ def _sorted(entry: Entry) -> pa.Table:
 def flags_of(entry: Entry, board: Board, protocol: Protocol, oracle: Entry | None) -> tuple[str, ...]:
     """What a reader must know before believing a line."""
     restorer = entry.card.results.restorer
-    flags = []
-    name, _, _ = board.dataset.partition(":")
-    if {name, board.dataset} & set(restorer.trained_on):
-        flags.append("trained on the test set")
+    flags = contamination(board.dataset, restorer.trained_on)
     if set(UNKNOWN) & set(restorer.trained_on):
         flags.append("training set unknown")
     losses = set(restorer.loss_networks)

@@ -16,12 +16,14 @@ from bfrbench.contracts import Row
 from bfrbench.errors import InputError, UnknownName
 from bfrbench.gate import Side
 from bfrbench.leaderboard import Entry, build
+from bfrbench.leaderboard.contamination import contamination, has_seen
 from bfrbench.leaderboard.published import published, reported
 from bfrbench.leaderboard.ranking import ranks_of
 from bfrbench.leaderboard.submitting import submit
 from bfrbench.leaderboard.table import SPLIT, split_line
 from bfrbench.metrics import load_protocol
 from bfrbench.metrics.reference import Reference
+from bfrbench.plugins import PluginHost
 from tests.gate.making import board_with, card_of
 from tests.leaderboard.making import COUNT, folder_with, made, place
 
@@ -54,6 +56,39 @@ def test_what_is_shown_and_not_ranked_says_why(tmp_path: Path) -> None:
     assert lines["twin-b"].flags == ("trained on the test set",)
     assert lines["clearly-best"].numbers["psnr"].place == 1
     assert lines["oracle"].numbers["psnr"].place is None, "the truth does not compete"
+
+
+@pytest.mark.parametrize(
+    ("test", "trained", "seen"),
+    [
+        ("ffhq-val", "ffhq", "yes"),  # a part of the whole
+        ("ffhq", "ffhq-val", "yes"),  # the whole, of which a part was seen
+        ("ffhq-val", "ffhq:train", "perhaps"),  # no card says which images that is
+        ("lfw128:test", "lfw128:train", "no"),
+        ("lfw128:test", "lfw128", "yes"),
+        ("lfw128:test", "lfw", "yes"),
+        ("lfw-test", "lfw128:train", "perhaps"),  # both were taken from LFW
+        ("celeba-test", "celeba-hq", "yes"),
+        ("celeba-test:vqfr", "celeba-test", "yes"),  # the same images, beside their partners
+        ("studio-test:128", "studio-test", "yes"),  # the same faces at another size
+        ("studio-test", "studio-train", "no"),
+        ("lfw-test", "ffhq", "no"),
+        ("numbers:test", "numbers:train", "no"),  # a set that no card tells of
+        ("numbers:test", "numbers", "yes"),
+        ("hf:a/faces", "hf:b/faces", "no"),
+    ],
+)
+def test_a_model_saw_a_test_set_when_the_cards_say_so(test: str, trained: str, seen: str) -> None:
+    assert has_seen(test, trained) == seen
+
+
+def test_a_released_gpen_is_flagged_on_the_last_images_of_ffhq() -> None:
+    (gpen,) = [owned.spec for name, owned in PluginHost().restorers().items() if name == "gpen-512"]
+    assert contamination("ffhq-val", gpen.trained_on) == ["trained on the test set"]
+    assert contamination("lfw-test", ("ffhq", "lfw128:train")) == [
+        "may have been trained on images of the test set, by lfw128:train"
+    ]
+    assert contamination("celebchild-test", gpen.trained_on) == []
 
 
 def test_nothing_is_ranked_across_the_oracle_and_what_beats_it_is_marked(tmp_path: Path) -> None:
