@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import bfrbench
 from bfrbench.bench import scorecard
 from bfrbench.cli import main
 from bfrbench.errors import InputError, NotComparable, UsageError
@@ -53,6 +54,21 @@ def test_the_page_shows_the_pictures_of_the_runs_and_the_truth(made: Made) -> No
         read_image(made.bicubic / "images" / f"{name}.png").astype(float) for name in data["ids"] if name != image_id
     ]
     assert np.abs(shown - kept).mean() < min(np.abs(shown - other).mean() for other in others)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("jpeg:90", "jpg"), ("webp:80", "webp")])
+def test_pictures_that_went_through_a_lossy_codec_are_shown_too(
+    made: Made, tmp_path: Path, codec: str, suffix: str
+) -> None:
+    board = tmp_path / "board.toml"
+    board.write_text(made.board.read_text().replace("size = 64\n", f'size = 64\ncodec = "{codec}"\n'))
+    out = tmp_path / "run"
+    bfrbench.run("input", board, out=out, save_images=True, threads=1, limit=2, metrics=("psnr",))
+    runs = open_runs([out])
+    page = render(runs)
+    assert all(all(row) for row in embedded(page, "small").values())
+    kept = runs.first.picture("noise-000001")
+    assert kept is not None and np.array_equal(kept, read_image(out / "images" / f"noise-000001.{suffix}"))
 
 
 def test_large_pictures_are_kept_while_there_is_room_for_them_and_the_worst_come_first(made: Made) -> None:
