@@ -24,7 +24,7 @@ def render(runs: Runs, *, sizes: Sizes | None = None) -> str:
     data = numbers(runs)
     data["sources"] = sources(runs, stage)
     small, large = pictures(runs, stage, _by_interest(runs), sizes or Sizes())
-    notes = [note for note in (why, _no_pictures(runs)) if note]
+    notes = [note for note in (why, _no_pictures(runs), _some_pictures(len(small), len(runs.ids))) if note]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     page = environment.from_string((HERE / "page.html.jinja").read_text(encoding="utf-8"))
     return page.render(
@@ -113,6 +113,12 @@ def _in_turn(orders: list[list[int]]) -> Iterator[int]:
 def _no_pictures(runs: Runs) -> str:
     without = [run.name for run in runs.runs if not (run.folder / IMAGES).is_dir()]
     return f"no pictures of {', '.join(without)}: run it with --save-images" if without else ""
+
+
+def _some_pictures(shown: int, images: int) -> str:
+    if shown == images:
+        return ""
+    return f"pictures of {shown} of {images} images are here: the worst, the best and the most disputed first"
 
 
 def _short(values: list[Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Pictures for a page: small ones of every image, larger ones of those that are looked at first."""
+"""Pictures for a page: small ones of as many images as it can bear, larger ones of those that are looked at first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Sizes:
     large: int = 512
     large_quality: int = 80
     page: int = 26 << 20
-    """Bytes of all pictures: large ones are kept, in the order of their interest, while there is room."""
+    """Bytes of all pictures, which are kept in the order of their interest while there is room."""
+    smalls: int = 20 << 20
+    """Bytes of them that small pictures may take: a few large ones are worth more than the last small ones."""
 
 
 def sources(runs: Runs, stage: Stage | None) -> list[str]:
@@ -42,20 +44,25 @@ Coded = dict[str, list[str | None]]
 
 
 def pictures(runs: Runs, stage: Stage | None, interest: Sequence[str], sizes: Sizes) -> tuple[Coded, Coded]:
-    """Small pictures of every image, and large ones of those that come first in `interest`."""
+    """Small and large pictures of the images that come first in `interest`, which names all."""
     shown = sources(runs, stage)
     small: Coded = {}
     large: Coded = {}
     more = False
-    with Progress("pictures", total=len(runs.ids)) as progress:
-        for image_id in runs.ids:
+    room, room_of_small = sizes.page, min(sizes.page, sizes.smalls)
+    with Progress("pictures", total=len(interest)) as progress:
+        for image_id in interest:
             images = images_of(runs, stage, image_id)
             found = [images.get(name) for name in shown]
+            row = [_coded(image, sizes.small, sizes.small_quality) for image in found]
+            room_of_small -= _bytes(row)
+            if room_of_small < 0:
+                break
             more = more or any(image is not None and max(image.shape) > sizes.small for image in found)
-            small[image_id] = [_coded(image, sizes.small, sizes.small_quality) for image in found]
+            small[image_id] = row
+            room -= _bytes(row)
             progress.advance(1)
-    room = sizes.page - sum(map(_bytes, small.values()))
-    for image_id in interest if more else ():
+    for image_id in small if more else ():
         images = images_of(runs, stage, image_id)
         row = [_coded(images.get(name), sizes.large, sizes.large_quality) for name in shown]
         room -= _bytes(row)

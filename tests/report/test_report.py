@@ -85,6 +85,22 @@ def test_large_pictures_are_kept_while_there_is_room_for_them_and_the_worst_come
     assert not embedded(render(runs), "large"), "the small ones of 64 px are whole already"
 
 
+def test_small_pictures_too_are_kept_while_there_is_room_and_the_page_says_of_how_many(made: Made) -> None:
+    runs = open_runs([made.input, made.bicubic])
+    whole = render(runs, sizes=Sizes(small=32))
+    assert "images are here" not in whole
+    each = [sum(map(len, row)) for row in embedded(whole, "small").values()]
+    page = render(runs, sizes=Sizes(small=32, large=64, smalls=sum(each) // 4))
+    small, large, data = (embedded(page, name) for name in ("small", "large", "data"))
+    assert 0 < len(small) < COUNT and len(data["ids"]) == COUNT, "numbers are those of all images"
+    assert f"pictures of {len(small)} of {COUNT} images are here" in page
+    assert sum(len(code) for row in small.values() for code in row) <= sum(each) // 4
+    assert data["ids"][int(np.argmin(data["rows"]["psnr"][0]))] in small, "the worst of a run is there"
+    assert set(large) == set(small), "what is left of the page's room goes to large ones"
+    tight = render(runs, sizes=Sizes(small=32, page=sum(each) // 4))
+    assert sum(len(code) for row in embedded(tight, "small").values() for code in row) <= sum(each) // 4
+
+
 def test_the_page_asks_nothing_of_a_network(made: Made) -> None:
     page = render(open_runs([made.input]))
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", page)
