@@ -15,7 +15,7 @@ from bfrbench.errors import WeightsError
 from bfrbench.metrics.filters import filtered, gaussian, smooth
 from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import Alone
-from bfrbench.metrics.planes import luma
+from bfrbench.metrics.planes import luma, parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +55,11 @@ class Niqe:
         self._shapes, self._ratios = _fit_table(mean)
 
     def __call__(self, images: Tensor) -> Tensor:
+        import torch
+
+        return torch.cat([self._numbers(part) for part in parts(images)])
+
+    def _numbers(self, images: Tensor) -> Tensor:
         import torch
 
         plane = luma(images, self._choices.colour).double()

@@ -55,6 +55,11 @@ def luma(batch: Tensor, colour: Colour) -> Tensor:
     return (plane if colour == "y-full" else plane + _STUDIO_BLACK).to(batch.dtype)
 
 
+def parts(batch: Tensor) -> tuple[Tensor, ...]:
+    """What arithmetic on planes takes at once: on a CPU one image, whose planes then stay in the cache; else all."""
+    return batch.split(1) if batch.device.type == "cpu" else (batch,)
+
+
 def pair(restored: Tensor, gt: Tensor, choices: PlaneChoices) -> tuple[Tensor, Tensor]:
     """Both sides, ready to compare."""
     if choices.match_colour:

@@ -9,7 +9,7 @@ from pydantic import Field
 from bfrbench.metrics.filters import gaussian, smooth
 from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import Paired
-from bfrbench.metrics.planes import PlaneChoices, pair
+from bfrbench.metrics.planes import PlaneChoices, pair, parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +36,15 @@ def similarity(ours: Tensor, theirs: Tensor, negative: Literal["keep", "zero"]) 
     """
     import torch
 
+    found = [_means(a, b, negative) for a, b in zip(parts(ours), parts(theirs), strict=True)]
+    whole, structure = torch.cat(found, 1)
+    return whole, structure
+
+
+def _means(ours: Tensor, theirs: Tensor, negative: Literal["keep", "zero"]) -> Tensor:
+    """2×N: both are averaged together, because torch adds up a single number in another order for more threads."""
+    import torch
+
     middle = 127.5
     a, b = ours - middle, theirs - middle
     squares = (a * a).addcmul_(b, b)
@@ -43,14 +52,15 @@ def similarity(ours: Tensor, theirs: Tensor, negative: Literal["keep", "zero"]) 
     mean_a, mean_b, squares, product = moments.chunk(4, 1)
     covariance = product.addcmul_(mean_a, mean_b, value=-1).mul_(2).add_(_C2)
     variances = squares.addcmul_(mean_a, mean_a, value=-1).addcmul_(mean_b, mean_b, value=-1).add_(_C2)
-    structure = covariance.div_(variances)
+    maps = covariance.new_empty(2, *covariance.shape)
+    structure = torch.div(covariance, variances, out=maps[1])
     if negative == "zero":
         structure = structure.clamp_min_(0)
     mean_a, mean_b = mean_a.add_(middle), mean_b.add_(middle)
     luminance = (mean_a * mean_b).mul_(2).add_(_C1)
     luminance /= mean_a.square_().addcmul_(mean_b, mean_b).add_(_C1)
-    axes = (1, 2, 3)
-    return (luminance.mul_(structure)).mean(axes, dtype=torch.float64), structure.mean(axes, dtype=torch.float64)
+    torch.mul(luminance, structure, out=maps[0])
+    return maps.mean((2, 3, 4), dtype=torch.float64)
 
 
 def ssim(restored: Tensor, gt: Tensor, choices: SsimChoices) -> Tensor:
