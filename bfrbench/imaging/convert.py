@@ -22,7 +22,7 @@ def quantise(batch: Tensor) -> Tensor:
     """Float in [0, 1] to uint8 levels, still a tensor: clamped, then rounded half away from zero."""
     import torch
 
-    return batch.clamp(0, 1).mul(255).add(0.5).floor().to(torch.uint8)
+    return batch.clamp(0, 1).mul_(255).add_(0.5).floor_().to(torch.uint8)
 
 
 def from_tensor(image: Tensor) -> U8Image:

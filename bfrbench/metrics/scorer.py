@@ -129,6 +129,8 @@ class exact_float32:  # noqa: N801 - a context manager reads as a verb
 
 
 def _finite(images: Tensor) -> list[bool]:
+    if images.sum().isfinite():  # then each level is, and looking at each takes many times as long
+        return [True] * len(images)
     answer: list[bool] = images.isfinite().flatten(1).all(1).tolist()
     return answer
 
