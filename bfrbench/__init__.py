@@ -25,6 +25,7 @@ _HOMES = {
     # using one
     "load_restorer": "bfrbench.restorers",
     "run": "bfrbench.bench.api",
+    "score": "bfrbench.metrics.api",
     "load_scorecards": "bfrbench.bench.api",
     # what goes wrong
     "BfrbenchError": "bfrbench.errors",

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import cyclopts
 
 from bfrbench.cli.output import Json, print_json, print_table
 from bfrbench.errors import UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bfrbench.contracts import Draw
-    from bfrbench.metrics import Protocol
-    from bfrbench.metrics.folders import Folders
-    from bfrbench.specs import Need
-
-_DRAWS: tuple[Need, ...] = ("draws",)
 Positive = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=1))]
 
 
@@ -74,89 +65,38 @@ def score(
     device
         Where networks run: cpu, cuda, cuda:1.
     """
+    from bfrbench.metrics import load_protocol
+    from bfrbench.metrics.api import score as score_folders
     from bfrbench.metrics.explain import score_as_data, score_lines
-    from bfrbench.metrics.folders import pair_folders
     from bfrbench.metrics.references import parse_given
-    from bfrbench.metrics.scorer import Scorer
-    from bfrbench.metrics.scoring import references_of
-    from bfrbench.metrics.scoring import score as score_batches
-    from bfrbench.progress import Progress
-    from bfrbench.weights import WeightStore
 
     if features and per_image is None:
         raise UsageError("--features says to write features, and there is no --per-image", "add --per-image FILE")
-    chosen = _cut(protocol, metrics, without, also)
-    folders = pair_folders(restored, {"gt": gt, "lq": lq, "posterior-mean": posterior_mean}, _draws(draws))
-    store = WeightStore()
-    _refuse_no_device(device)
-    scorer = Scorer(chosen, device, store, available=_available(folders))
-    references = references_of(scorer, store, parse_given(reference))
     table = _Table(features) if per_image is not None else None
-    with Progress("scoring", total=len(folders.ids)) as progress:
-
-        def watch(seen, rows):  # type: ignore[no-untyped-def]
-            progress.advance(len(seen.ids))
-            if table is not None:
-                table.add(seen, rows)
-
-        found = score_batches(folders.batches(batch), scorer, references=references, watch=watch)
+    found = score_folders(
+        restored,
+        gt,
+        protocol=protocol,
+        metrics=metrics or (),
+        without=without or (),
+        also=also or (),
+        lq=lq,
+        draws=draws,
+        posterior_mean=posterior_mean,
+        references=parse_given(reference),
+        batch=batch,
+        device=device,
+        watch=None if table is None else table.add,
+    )
     if table is not None and per_image is not None:
         table.write(per_image)
     if json:
         print_json(score_as_data(found))
         return
-    whole = "" if chosen.digest == _whole_digest(protocol) else ", not the whole protocol"
+    chosen = found.protocol
+    whole = "" if chosen.digest == load_protocol(protocol).digest else ", not the whole protocol"
     title = f"{restored} under {chosen.name}{whole} ({chosen.digest[:12]}), {found.images} images"
     print_table(("metric", "better", "value", "N", "remarks"), score_lines(found), title=title)
-
-
-def _cut(name: str, metrics: list[str] | None, without: list[str] | None, also: list[str] | None) -> Protocol:
-    from bfrbench.metrics import load_protocol
-    from bfrbench.metrics.adding import with_pyiqa
-
-    protocol = load_protocol(name)
-    if metrics and without:
-        raise UsageError("--metrics and --without are two ways to say the same", "give one of them")
-    if metrics:
-        protocol = protocol.only(metrics)
-    if without:
-        dropped = {protocol.metric(one).name for one in without}
-        protocol = protocol.only([one.name for one in protocol.metrics if one.name not in dropped])
-    for one in also or []:
-        protocol = with_pyiqa(protocol, one)
-    return protocol
-
-
-def _whole_digest(name: str) -> str:
-    from bfrbench.metrics import load_protocol
-
-    digest: str = load_protocol(name).digest
-    return digest
-
-
-def _draws(path: Path | None) -> Mapping[str, Draw] | None:
-    if path is None:
-        return None
-    from bfrbench.degradations.draws import Replay
-
-    return Replay.open(str(path)).draws
-
-
-def _available(folders: Folders) -> list[Need]:
-    roles: tuple[Need, ...] = ("gt", "lq", "posterior-mean")
-    return [*(role for role in roles if role in folders.files), *(_DRAWS if folders.draws else ())]
-
-
-def _refuse_no_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"there is no device {device!r} here ({reason})", "give cpu, or one that torch sees"
-        ) from error
 
 
 class _Table:
