@@ -72,7 +72,7 @@ class Trainer:
             self._set_rates()
             stats: dict[str, float] = {}
             for index, phase in enumerate(self.phases):
-                if clock.steps % phase.every == 0:
+                if clock.steps % phase.every == 0 and phase.when():
                     self._descend(index, phase, [(number, faces) for number, faces, _ in micro_batches], stats)
 
             clock.images += run.batch
@@ -90,7 +90,10 @@ class Trainer:
     def _descend(
         self, index: int, phase: Phase, micro_batches: list[tuple[int, Faces]], stats: dict[str, float]
     ) -> None:
-        """One optimiser's step: gradients of every micro-batch, averaged over processes, guarded, applied."""
+        """One optimiser's step: gradients of every micro-batch, averaged over processes, guarded, applied.
+
+        Some micro-batches, or all of one process, may have nothing to learn from; every process averages all the same.
+        """
         optimiser = self.task.optimisers[phase.network]
         parameters = _only(self.task.networks, phase.network)
         optimiser.zero_grad(set_to_none=True)
@@ -100,14 +103,16 @@ class Trainer:
             with self._precision(phase):
                 terms = phase.loss(faces)
                 if not terms:
-                    return
+                    continue
                 loss = torch.stack([term.float() for term in terms.values()]).sum()
             self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():
                 key = f"{phase.name}/{name}"
                 stats[key] = stats.get(key, 0.0) + float(term.detach()) / len(micro_batches)
-        self.scaler.unscale_(optimiser)
         self.ranks.average_gradients(parameters)
+        if all(parameter.grad is None for parameter in parameters):
+            return
+        self.scaler.unscale_(optimiser)
         norm = _norm(parameters)
         stats[f"{phase.name}/gradient"] = norm
         if math.isfinite(norm):

@@ -6,7 +6,7 @@ DistributedDataParallel and Fabric break double backward (docs/training.md says 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -27,18 +27,20 @@ class Ranks:
     def first(self) -> bool:
         return self.rank == 0
 
-    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Every process gets the mean of all processes' gradients."""
-        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if self.world == 1 or not gradients:
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Every process gets the mean of all processes' gradients. Where a process has none it counts as zero; where
+        no process has any there is none afterwards, as one process alone would have it."""
+        if self.world == 1 or not parameters:
             return
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        known = [parameter.grad is not None for parameter in parameters]
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        flat = torch.cat([*(gradient.flatten() for gradient in gradients), gradients[0].new_tensor(known)])
         distributed.all_reduce(flat)
         flat /= self.world
-        offset = 0
-        for gradient in gradients:
-            gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
-            offset += gradient.numel()
+        sizes = [gradient.numel() for gradient in gradients]
+        *means, anywhere = torch.split(flat, [*sizes, len(sizes)])
+        for parameter, gradient, mean, found in zip(parameters, gradients, means, anywhere.tolist(), strict=True):
+            parameter.grad = gradient.copy_(mean.view_as(gradient)) if found else None
 
     def share(self, tensors: Iterable[Tensor]) -> None:
         """The first process's values everywhere."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bfrbench.training.order import Place
 
 Terms: TypeAlias = "dict[str, Tensor]"
-"""Named parts of a loss, each a scalar; their sum is what a phase descends. Empty: nothing to do this time."""
+"""Named parts of a loss, each a scalar; their sum is what a phase descends. Empty: nothing in these faces to learn
+from, on this process alone."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,12 @@ class Phase:
     """Runs on every n-th step; what it returns is multiplied by n, as lazy regularisation does."""
     exact: bool = False
     """Runs in float32 and eager, whatever the precision: for losses that differentiate twice."""
+    when: Callable[[], bool] = lambda: True
+    """Whether it runs at this step at all, which every process must answer alike."""
 
     def only(self, when: Callable[[], bool]) -> Phase:
-        """The phase as it is, at the steps at which `when` holds."""
-        return replace(self, loss=lambda faces: self.loss(faces) if when() else {})
+        """The phase as it is, at the steps at which `when` holds too."""
+        return replace(self, when=lambda: self.when() and when())
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Task(ABC):
     Settings: ClassVar[type[Frozen]]
     averaged: ClassVar[str]
     """The network whose moving average is the result."""
-    views: ClassVar[int]
+    views: int
     """Degradations of each face that a micro-batch brings: 0 for a prior, 1, or 2."""
 
     shows_labels: ClassVar[bool] = False

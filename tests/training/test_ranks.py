@@ -1,0 +1,76 @@
+"""Processes that train together come to the same, whatever one of them has nothing of. Two threads that meet play the
+two processes, so that each case takes a moment; real processes are in test_resume.py."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from bfrbench.training import ranks as module
+from bfrbench.training.ranks import Ranks
+from tests.training.slope import Slope, trainer
+
+
+class Meeting:
+    """torch.distributed between two threads: what each brings is seen by both; one that waits in vain is an error."""
+
+    def __init__(self) -> None:
+        self.brought: dict[int, Any] = {}
+        self.barriers = [threading.Barrier(2, timeout=20) for _ in range(2)]
+        self.own = threading.local()
+
+    def exchange(self, value: Any) -> list[Any]:
+        self.brought[self.own.rank] = value
+        self.barriers[0].wait()
+        both = [self.brought[0], self.brought[1]]
+        self.barriers[1].wait()
+        return both
+
+    def all_reduce(self, value: Tensor) -> None:
+        first, second = self.exchange(value.clone())
+        value.copy_(first + second)
+
+    def broadcast(self, value: Tensor, src: int) -> None:
+        value.data.copy_(self.exchange(value.detach().clone())[src])
+
+    def all_gather_object(self, into: list[Any], value: Any) -> None:
+        into[:] = self.exchange(value)
+
+    def barrier(self) -> None:
+        self.exchange(None)
+
+
+@pytest.fixture
+def on_both(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Ranks], Any]], list[Any]]:
+    """What an act gives in each of two processes."""
+    meeting = Meeting()
+    monkeypatch.setattr(module, "distributed", meeting)
+
+    def run(act: Callable[[Ranks], Any]) -> list[Any]:
+        def as_rank(rank: int) -> Any:
+            meeting.own.rank = rank
+            return act(Ranks(rank, 2))
+
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(as_rank, range(2)))
+
+    return run
+
+
+def test_two_processes_equal_one_also_where_one_of_them_has_nothing_to_learn_from(on_both: Any, tmp_path: Path) -> None:
+    """Of three steps, the first brings the second process nothing, the second brings nothing to anybody."""
+
+    def learn(ranks: Ranks) -> tuple[float, bool]:
+        task = Slope()
+        trainer(task, [[2.0], [0.0], [4.0]] if ranks.first else [[0.0], [0.0], [1.0]], tmp_path, ranks=ranks).train()
+        return task.weight, task.network.idle.grad is None
+
+    alone = Slope()
+    trainer(alone, [[2.0, 0.0], [0.0, 0.0], [4.0, 1.0]], tmp_path / "alone").train()
+    assert on_both(learn) == [(alone.weight, True)] * 2
