@@ -1,4 +1,4 @@
-"""Ctrl-C, and a scheduler's SIGTERM: the first finishes the batch in hand, the second stops at once."""
+"""Ctrl-C, and a scheduler's SIGTERM: the first finishes the batch or step in hand, the second stops at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Stopping:
     """While it lasts, `asked` is set by the first signal. In a thread that may not set handlers it does nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_hand: str = "batch") -> None:
+        self.in_hand = in_hand
         self.asked = threading.Event()
         self._before: dict[signal.Signals, Any] = {}
 
@@ -33,4 +34,4 @@ class Stopping:
         if self.asked.is_set():
             raise KeyboardInterrupt
         self.asked.set()
-        print("finishing the batch in hand; once more to stop at once", file=sys.stderr, flush=True)
+        print(f"finishing the {self.in_hand} in hand; once more to stop at once", file=sys.stderr, flush=True)

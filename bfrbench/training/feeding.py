@@ -195,6 +195,10 @@ def _collate(items: list[Item]) -> Micro:
     return Micro(stack([item.gt for item in items]), views, draws, unreadable, labels)
 
 
+Step = list[tuple[int, Faces, tuple[str, ...]]]
+"""Of each micro-batch of one process: its number in the step, its faces, the names of bad files."""
+
+
 class Feed:
     """Micro-batches of this process, step after step, from any image on."""
 
@@ -206,8 +210,8 @@ class Feed:
             raise UsageError(problem, "choose run.batch as a multiple of processes × run.micro_batch")
         self.accumulate = run.batch // (self.micro * ranks.world)
 
-    def __call__(self, images: int) -> Iterator[list[tuple[int, Faces, tuple[str, ...]]]]:
-        """For each step from `images` on: (number of the micro-batch in the step, faces, names of bad files)."""
+    def __call__(self, images: int) -> Iterator[Step]:
+        """Step after step from `images` on."""
         loader = DataLoader(
             self.pairs,
             batch_sampler=_Numbers(images, self.run.batch, self.micro, self.ranks),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from bfrbench.bench.stopping import Stopping
 from bfrbench.errors import Diverged, InputError
 from bfrbench.training import checkpoint
 from bfrbench.training.config import RunConfig
 from bfrbench.training.ema import Average
-from bfrbench.training.feeding import Feed
+from bfrbench.training.feeding import Feed, Step
 from bfrbench.training.journal import Journal
 from bfrbench.training.ranks import Ranks
 from bfrbench.training.task import Faces, Phase, Task
@@ -59,33 +60,48 @@ class Trainer:
         ranks.share(t for net in task.networks.values() for t in (*net.parameters(), *net.buffers()))
 
     def train(self) -> None:
-        """From wherever the clock stands to the end."""
-        run, clock = self.run, self.clock
-        steps = self.feed(clock.images)
-        self.journal.started(clock.images)
-        while clock.images < run.images:
-            waited = time.perf_counter()
-            micro_batches = next(steps)
-            waited = time.perf_counter() - waited
-            self._note_unreadable(name for _, _, names in micro_batches for name in names)
-
-            self._set_rates()
-            stats: dict[str, float] = {}
-            for index, phase in enumerate(self.phases):
-                if clock.steps % phase.every == 0 and phase.when():
-                    self._descend(index, phase, [(number, faces) for number, faces, _ in micro_batches], stats)
-
-            clock.images += run.batch
-            clock.steps += 1
-            self.task.after_step(clock.images, stats)
-            self.average.follow(self.task.networks[self.task.averaged], run.batch, clock.images)
-            self.journal.step(clock.images, stats, waited)
-            self._at_intervals()
+        """From wherever the clock stands to the end, or to the end of the step in which it is asked to stop."""
+        steps = self.feed(self.clock.images)
+        self.journal.started(self.clock.images)
+        with Stopping("step") as stopping:
+            while self.clock.images < self.run.images:
+                if any(self.ranks.gather(stopping.asked.is_set())):
+                    self._interrupted()
+                self._step(steps)
+        clock = self.clock
         if any(clock.bad_running.values()):
             raise self._diverged(max(clock.bad_running, key=lambda name: clock.bad_running[name]))
         if not checkpoint.folder(self.out, clock.images).exists():
             self.save()
         self.journal.finished(clock.images)
+
+    def _step(self, steps: Iterator[Step]) -> None:
+        """One step from its images to the log."""
+        run, clock = self.run, self.clock
+        waited = time.perf_counter()
+        micro_batches = next(steps)
+        waited = time.perf_counter() - waited
+        self._note_unreadable(name for _, _, names in micro_batches for name in names)
+
+        self._set_rates()
+        stats: dict[str, float] = {}
+        for index, phase in enumerate(self.phases):
+            if clock.steps % phase.every == 0 and phase.when():
+                self._descend(index, phase, [(number, faces) for number, faces, _ in micro_batches], stats)
+
+        clock.images += run.batch
+        clock.steps += 1
+        self.task.after_step(clock.images, stats)
+        self.average.follow(self.task.networks[self.task.averaged], run.batch, clock.images)
+        self.journal.step(clock.images, stats, waited)
+        self._at_intervals()
+
+    def _interrupted(self) -> None:
+        """Between two steps, where all that a checkpoint holds belongs together."""
+        if not checkpoint.folder(self.out, self.clock.images).exists():
+            self.save()
+        self.ranks.wait()  # a launcher ends the others as soon as one is gone
+        raise KeyboardInterrupt
 
     def _descend(
         self, index: int, phase: Phase, micro_batches: list[tuple[int, Faces]], stats: dict[str, float]

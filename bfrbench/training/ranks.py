@@ -9,11 +9,14 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
 from bfrbench.errors import UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,12 @@ class Ranks:
             for tensor in tensors:
                 distributed.broadcast(tensor, src=0)
 
-    def mean(self, value: Tensor) -> Tensor:
-        """The mean of a scalar over all processes."""
-        if self.world == 1:
-            return value
-        value = value.clone()
-        distributed.all_reduce(value)
-        return value / self.world
+    def gather(self, value: T) -> list[T]:
+        """What each process gives, in their order, for all of them."""
+        found = [value] * self.world
+        if self.world > 1:
+            distributed.all_gather_object(found, value)
+        return found
 
     def wait(self) -> None:
         if self.world > 1:

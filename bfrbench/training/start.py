@@ -145,8 +145,9 @@ def train(
         try:
             trainer.train()
         except KeyboardInterrupt:
-            trainer.save()
-            raise
+            kept = checkpoint.all_of(out)
+            images = int(kept[-1].name) if kept else 0
+            raise KeyboardInterrupt(f"the same command with --resume goes on from {images} images") from None
         result = out / "result.safetensors"
         if me.first:
             _write_result(result, what, task, trainer, checkpoint.folder(out, trainer.clock.images), changes)

@@ -12,13 +12,11 @@ from torch import Tensor, nn
 from bfrbench.config import Frozen
 from bfrbench.plugins import PluginHost
 from bfrbench.training.config import RunConfig
+from bfrbench.training.feeding import Step
 from bfrbench.training.journal import Journal
 from bfrbench.training.loop import Trainer
 from bfrbench.training.ranks import Ranks
 from bfrbench.training.task import Faces, Phase, Task, Terms
-
-Step = Sequence[float]
-"""The numbers that the micro-batches of one process bring at a step."""
 
 
 class Slope(Task):
@@ -52,17 +50,23 @@ class Slope(Task):
 
 
 def trainer(
-    task: Task, steps: Sequence[Step], out: Path, *, ranks: Ranks | None = None, journal: Any = None, **run: Any
+    task: Task,
+    steps: Sequence[Sequence[float]],
+    out: Path,
+    *,
+    ranks: Ranks | None = None,
+    journal: Any = None,
+    **run: Any,
 ) -> Trainer:
-    """A trainer of this task that is fed these numbers; each step counts as one image."""
+    """A trainer of this task that is fed these numbers, one a micro-batch; each step counts as one image."""
     ranks = ranks or Ranks()
     config = RunConfig.model_validate({"images": len(steps), "batch": 1, "checkpoint_every": 10**6, **run})
     journal = journal or Journal(out, config, PluginHost({}), active=False)
     return Trainer(task, config, _fed(steps, ranks), ranks, torch.device("cpu"), journal, out)  # type: ignore[arg-type]
 
 
-def _fed(steps: Sequence[Step], ranks: Ranks) -> Callable[[int], Iterator[list[tuple[int, Faces, tuple[str, ...]]]]]:
-    def feed(images: int) -> Iterator[list[tuple[int, Faces, tuple[str, ...]]]]:
+def _fed(steps: Sequence[Sequence[float]], ranks: Ranks) -> Callable[[int], Iterator[Step]]:
+    def feed(images: int) -> Iterator[Step]:
         for step in steps[images:]:
             faces = [Faces(torch.full((1, 3, 4, 4), x)) for x in step]
             yield [(index * ranks.world + ranks.rank, each, ()) for index, each in enumerate(faces)]

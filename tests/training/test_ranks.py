@@ -6,14 +6,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from torch import Tensor
 
+from bfrbench.training import checkpoint, loop
 from bfrbench.training import ranks as module
 from bfrbench.training.ranks import Ranks
+from bfrbench.training.task import Faces, Phase, Terms
 from tests.training.slope import Slope, trainer
 
 
@@ -74,3 +78,33 @@ def test_two_processes_equal_one_also_where_one_of_them_has_nothing_to_learn_fro
     alone = Slope()
     trainer(alone, [[2.0, 0.0], [0.0, 0.0], [4.0, 1.0]], tmp_path / "alone").train()
     assert on_both(learn) == [(alone.weight, True)] * 2
+
+
+def test_processes_stop_at_the_same_step_though_only_one_was_asked(
+    on_both: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.local()
+
+    class Stopping(nullcontext[Any]):
+        def __init__(self, in_hand: str) -> None:
+            asked.here = threading.Event()
+            super().__init__(SimpleNamespace(asked=asked.here))
+
+    monkeypatch.setattr(loop, "Stopping", Stopping)
+
+    def learn(ranks: Ranks) -> list[float]:
+        task, seen = Slope(), []
+
+        def lose(faces: Faces) -> Terms:
+            seen.append(float(faces.gt.mean()))
+            if seen[-1] == 2 and not ranks.first:
+                asked.here.set()
+            return task.lose(faces)
+
+        task.phases = lambda: [Phase("slope", "slope", lose)]  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            trainer(task, [[1.0], [2.0], [3.0]], tmp_path, ranks=ranks).train()
+        return seen
+
+    assert on_both(learn) == [[1, 2], [1, 2]]
+    assert [int(place.name) for place in checkpoint.all_of(tmp_path)] == [2]

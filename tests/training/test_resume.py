@@ -95,7 +95,10 @@ def test_killed_at_many_more_moments(photographs: Path, whole: Path, tmp_path: P
     assert essence(tmp_path / "run") == essence(whole)
 
 
-def test_ctrl_c_keeps_the_last_step_and_says_how_to_go_on(photographs: Path, whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_last_step_and_says_how_to_go_on(
+    photographs: Path, whole: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     out = tmp_path / "run"
     process = subprocess.Popen(
         words(photographs, out),
@@ -106,10 +109,10 @@ def test_ctrl_c_keeps_the_last_step_and_says_how_to_go_on(photographs: Path, who
     )
     while not read_stats(out) and process.poll() is None:
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in stderr
-    assert checkpoint.all_of(out)
+    assert f"with --resume goes on from {int(checkpoint.all_of(out)[-1].name)} images" in stderr
     assert run(words(photographs, out, "--resume")).returncode == 0
     assert digests.of_file(out / "result.safetensors") == digests.of_file(whole / "result.safetensors")
 
