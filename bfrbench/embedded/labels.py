@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bfrbench.embedded.network import SIDE
+from bfrbench.errors import BfrbenchError
 from bfrbench.training.feeding import mirrored as mirror
 from bfrbench.training.feeding import sample_at
 
@@ -42,12 +44,14 @@ class FaceLabels:
         return {"person": person, **_labels(sample), "other": other.image, **seen_there}
 
     def _another(self, sample: Sample, person: int, place: Place) -> Sample:
-        """The same in every process, another one every epoch."""
+        """The same in every process, another one every epoch. One that cannot be read is passed over here: it is
+        named when its own turn comes."""
         random = np.random.default_rng((place.source, place.position, place.epoch))
         rest = [at for at in self.pictures[place.source].get(person, ()) if at != place.position]
         if rest:
-            chosen = self.sets[place.source][int(random.choice(rest))]
-            sample = sample_at(chosen, SIDE, self.sets[place.source].ref)
+            chosen = int(random.choice(rest))
+            with suppress(BfrbenchError):
+                sample = sample_at(self.sets[place.source][chosen], SIDE, self.sets[place.source].ref)
         return mirror(sample) if random.random() < 0.5 else sample
 
 

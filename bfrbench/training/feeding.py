@@ -161,6 +161,14 @@ class Pairs(Dataset[Item]):
         pairs = [self.recipe.apply(gt, draw) for draw in draws]
         return Item(pairs[0].gt, tuple(pair.lq for pair in pairs), (), unreadable, labels)
 
+    def __getitems__(self, numbers: Sequence[int]) -> list[Item] | BfrbenchError:
+        """What a loader asks for. An error comes as data, because torch rebuilds what a worker raises by calling its
+        class with one word, and ours take two."""
+        try:
+            return [self[n] for n in numbers]
+        except BfrbenchError as error:
+            return error
+
     def _readable(self, n: int) -> tuple[Place, Sample, tuple[str, ...]]:
         """The n-th sample, or the next after it that can be read, and the names of those that could not."""
         bad: list[str] = []
@@ -184,7 +192,10 @@ class Micro:
     labels: Mapping[str, Tensor]
 
 
-def _collate(items: list[Item]) -> Micro:
+def _collate(items: list[Item] | BfrbenchError) -> Micro | BfrbenchError:
+    if isinstance(items, BfrbenchError):
+        return items
+
     def stack(images: Sequence[U8Image]) -> Tensor:
         return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
@@ -224,7 +235,7 @@ class Feed:
             multiprocessing_context="forkserver" if self.run.workers else None,
             worker_init_fn=_quiet_worker,
         )
-        batches = iter(loader)
+        batches = _raised(iter(loader))
         while True:
             numbers = [index * self.ranks.world + self.ranks.rank for index in range(self.accumulate)]
             step = [next(batches) for _ in numbers]
@@ -241,6 +252,13 @@ class Feed:
         labels = {name: values.to(self.device, non_blocking=True) for name, values in micro.labels.items()}
         lq, second = (*looks, None, None)[:2]
         return Faces(gt, lq, second, labels)
+
+
+def _raised(batches: Iterator[Micro | BfrbenchError]) -> Iterator[Micro]:
+    for micro in batches:
+        if isinstance(micro, BfrbenchError):
+            raise micro
+        yield micro
 
 
 def signed(levels: Tensor) -> Tensor:

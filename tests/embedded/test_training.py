@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from bfrbench.contracts import Sample
 from bfrbench.embedded.labels import FaceLabels
 from bfrbench.embedded.network import SIDE, load, seen
 from bfrbench.embedded.training import LiteMetrics, damage, known_distance, tied
-from bfrbench.errors import UsageError
+from bfrbench.errors import InputError, UsageError
 from bfrbench.studio import split
 from bfrbench.training.config import RunConfig
 from bfrbench.training.feeding import Faceset, Feed, Pairs
@@ -79,6 +80,20 @@ def test_a_person_of_one_picture_is_its_own_other(tmp_path: Path) -> None:
     flipped = [np.array_equal(one["other"], people[1].image[:, ::-1]) for one in found]
     whole = [np.array_equal(one["other"], people[1].image) for one in found]
     assert any(flipped) and any(whole) and all(a != b for a, b in zip(flipped, whole, strict=True))
+
+
+def test_another_picture_that_cannot_be_read_gives_way_to_the_picture_itself() -> None:
+    class AllBad:
+        ref = "studio-ci"
+
+        def __getitem__(self, position: int) -> Sample:
+            raise InputError("it cannot be read", "replace it")
+
+    twice = split("studio-ci", size=SIDE, count=33)
+    labels = FaceLabels([twice])
+    labels.sets = [AllBad()]  # type: ignore[list-item]
+    found = labels(twice[0], Place(0, 0, 0), mirrored=False)
+    assert any(np.array_equal(found["other"], twice[0].image[:, ::way]) for way in (1, -1))
 
 
 def test_two_views_are_tied_by_cross_entropy_and_a_person_is_no_counter_example_to_itself() -> None:

@@ -141,6 +141,13 @@ def test_images_that_do_not_fit_the_model_say_so(tmp_path: Path, shape: tuple[in
         Pairs(faces, None, 0, apply=True)[0]
 
 
+def test_what_goes_wrong_in_a_worker_is_said_as_if_it_had_gone_wrong_here(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", np.zeros((16, 16, 3), np.uint8))
+    for workers in (0, 2):
+        with pytest.raises(InputError, match=r"cannot be read, the last .*16 px and the model 32 px.*; verify"):
+            micro_batches(tmp_path, workers=workers)
+
+
 def test_a_batch_that_does_not_divide_is_refused(photographs: Path) -> None:
     with pytest.raises(UsageError, match=r"4 does not divide into 1 × 3"):
         micro_batches(photographs, workers=0, micro_batch=3)
