@@ -10,7 +10,7 @@ from insightface.utils.face_align import norm_crop
 from scipy.stats import rankdata
 
 from bfrbench.contracts import Row, Scored
-from bfrbench.metrics import Context, finalise, load_protocol
+from bfrbench.metrics import Context, Scorer, finalise, load_protocol
 from bfrbench.metrics.catalogue import KINDS
 from bfrbench.metrics.detection import Detection, DetectionChoices
 from bfrbench.metrics.grey_identity import GreyPairs, build_network
@@ -21,7 +21,7 @@ from tests.metrics import lfw
 from tests.metrics.real_pairs import faces, hwc, scored, spoilt
 from tests.shared_data import shared
 from tests.shared_weights import shared_store
-from tests.weights.seeded import numbers
+from tests.weights.seeded import numbers, seeded_store
 
 ENGINE = "mobilefacenet-arcface"
 
@@ -47,6 +47,36 @@ def test_identity_agrees_with_insightface_called_directly(store):
         a, b = (library.get_feat(norm_crop(hwc(side)[..., ::-1].copy(), five, 112)).ravel() for side in (ours, truth))
         assert row.value == pytest.approx(float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)), abs=1e-4)
         assert row.feature.shape == (2, len(a))
+
+
+def test_the_defaults_arcface_goes_through_the_metric_as_through_insightface(tmp_path):
+    engine = "arcface-w600k-r50"
+    store = seeded_store(tmp_path, engine)
+    names = list(lfw.pairs(6)["a"])
+    gt = torch.stack([lfw.picture(name) for name in names])
+    restored = spoilt(gt, factor=4)
+    known = tuple(lfw.points(name) for name in names)
+    scorer = Scorer(load_protocol("bfrbench-v1").only(["ids", "deg"]), store=store)
+    found = scorer.rows(Scored(tuple(names), None, restored, gt=gt, points=known))
+    ids, deg = scorer.metrics
+    rows = found[ids.rows]
+    assert list(found) == [ids.rows] == [deg.rows] and set(scorer.weights) == {engine}
+    library = get_model(str(store.path(engine)), providers=["CPUExecutionProvider"])
+    expected, swapped = [], []
+    for row, ours, truth, five in zip(rows, restored, gt, known, strict=True):
+        crops = [norm_crop(hwc(side)[..., ::-1].copy(), five, 112) for side in (ours, truth)]
+        a, b = unit = [library.get_feat(crop).ravel() for crop in crops]
+        expected.append(float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
+        swapped.append(library.get_feat(crops[1][..., ::-1].copy()).ravel())
+        assert row.feature.shape == (2, 512)
+        for embedded, theirs in zip(row.feature, unit, strict=True):
+            np.testing.assert_allclose(embedded, theirs / np.linalg.norm(theirs), atol=1e-4)
+        wrong = swapped[-1] / np.linalg.norm(swapped[-1])
+        assert np.abs(row.feature[1] - wrong).max() > 1e-3  # the comparison sees what it should
+    np.testing.assert_allclose([row.value for row in rows], expected, atol=1e-5)
+    assert np.ptp(expected) > 1e-3
+    assert finalise(ids, rows).value == pytest.approx(np.mean(expected), abs=1e-5)
+    assert finalise(deg, rows).value == pytest.approx(np.degrees(np.arccos(expected)).mean(), abs=1e-2)
 
 
 def auc(same: np.ndarray, cosines: np.ndarray) -> float:

@@ -16,6 +16,7 @@ import torch
 from bfrbench.plugins import PluginHost
 from bfrbench.weights import WeightStore
 from bfrbench.weights.card import shipped_cards
+from tests.weights.seeded_arcface import write_arcface
 
 
 def _torchvision(name: str, **options: Any) -> torch.nn.Module:
@@ -100,6 +101,9 @@ def seeded_store(home: Path, *names: str) -> WeightStore:
 
 
 def _write(name: str, place: Path) -> None:
+    if place.suffix == ".onnx":
+        write_arcface(place)
+        return
     with torch.device("cpu" if name == "maniqa-koniq" else "meta"):  # MANIQA reads its numbers as it is built
         network = MAKERS[name]()
     tensors = numbers(network)
