@@ -37,10 +37,6 @@ def timed(what: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, answer
 
 
-def best(what: Callable[[], Any], repeats: int) -> float:
-    return min(timed(what)[0] for _ in range(repeats))
-
-
 def protocol() -> Any:
     """bfrbench-v1's choices for the six metrics, with the recogniser and detector that are here."""
     import tomllib
@@ -201,8 +197,9 @@ def passes(count: int, repeats: int) -> None:
         bare = bare_networks(list(pair_folders(restored, {"gt": gt}).batches(BATCH)), store)
         users = as_users_do(restored, gt, store)
         ours(restored, gt, store, scorer)
-        one_pass = best(lambda: ours(restored, gt, store, scorer), repeats)
-        networks, today = best(bare, repeats), best(users, repeats)
+        ways = (lambda: ours(restored, gt, store, scorer), bare, users)
+        rounds = [[timed(way)[0] for way in ways] for _ in range(repeats)]  # in turns: other work comes and goes
+        one_pass, networks, today = map(min, zip(*rounds, strict=True))
     print(
         f"{count} faces of 512 px, PSNR, SSIM, LPIPS-alex, NIQE, Inception features, identity; "
         f"{torch.get_num_threads()} threads, batch {BATCH}, best of {repeats}"

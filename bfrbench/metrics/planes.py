@@ -57,7 +57,7 @@ def luma(batch: Tensor, colour: Colour) -> Tensor:
 
 def parts(batch: Tensor) -> tuple[Tensor, ...]:
     """What arithmetic on planes takes at once: on a CPU one image, whose planes then stay in the cache; else all."""
-    return batch.split(1) if batch.device.type == "cpu" else (batch,)
+    return batch.tensor_split(len(batch)) if batch.device.type == "cpu" else (batch,)
 
 
 def pair(restored: Tensor, gt: Tensor, choices: PlaneChoices) -> tuple[Tensor, Tensor]:
