@@ -16,6 +16,7 @@ import math
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,7 @@ def assert_equal(ours: Trainer, theirs: Trainer, faces: Faces, tolerance: float)
             for group in optimiser.param_groups:
                 group["lr"] = 0.0
     for index, phase in enumerate(ours.phases):
-        found: list[dict[str, float]] = [{}, {}]
-        for trainer, stats in zip((ours, theirs), found, strict=True):
-            descend(trainer, index, faces, stats)
+        found = [descend(trainer, index, faces) for trainer in (ours, theirs)]
         for name, value in found[0].items():
             other = found[1][name]
             if abs(value - other) > tolerance * max(abs(value), 1e-6):
@@ -158,15 +157,17 @@ def assert_equal(ours: Trainer, theirs: Trainer, faces: Faces, tolerance: float)
         trainer._set_rates()
 
 
-def descend(trainer: Trainer, index: int, faces: Faces, stats: dict[str, float]) -> None:
-    trainer._descend(index, trainer.phases[index], [(0, faces)], stats)
+def descend(trainer: Trainer, index: int, faces: Faces) -> dict[str, float]:
+    seen: dict[str, list[float]] = defaultdict(list)
+    trainer._descend(index, trainer.phases[index], [(0, faces)], seen)
+    return trainer.ranks.means(seen)
 
 
 def seconds(trainer: Trainer, index: int, faces: Faces) -> npt.NDArray[np.float64]:
     """On the clock, and of the processor: the second hardly feels other programs beside."""
     synchronise(faces)
     started, worked = time.perf_counter(), time.process_time()
-    descend(trainer, index, faces, {})
+    descend(trainer, index, faces)
     synchronise(faces)
     return np.array([time.perf_counter() - started, time.process_time() - worked])
 

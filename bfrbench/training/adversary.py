@@ -37,7 +37,6 @@ class Adversary:
         self.gamma, self.every = gamma, every
         self.augment = Augment(augmentation)
         self._judge: Callable[[Tensor], Tensor] = torch.compile(discriminator) if compile else discriminator
-        self._signs: list[Tensor] = []
 
     def phases(self) -> list[Phase]:
         plain = Phase("discriminator", self.name, self._tell_apart)
@@ -53,8 +52,8 @@ class Adversary:
         with torch.no_grad():
             fake = self.make(faces)
         real_logits = self._judge(self.augment(faces.gt))
-        self._signs.append(real_logits.detach().sign().mean())
-        return {"logistic": losses.discriminator_logistic(real_logits, self._judge(self.augment(fake)))}
+        logistic = losses.discriminator_logistic(real_logits, self._judge(self.augment(fake)))
+        return {"logistic": logistic, "sign-real": real_logits.detach().sign().mean()}
 
     def _penalty(self, faces: Faces) -> Terms:
         return {"r1": losses.r1(self._mean_logit, self.augment(faces.gt)) * (self.gamma / 2)}
@@ -65,12 +64,9 @@ class Adversary:
         return logits.flatten(1).mean(dim=1)
 
     def after_step(self, batch: int, stats: dict[str, float]) -> None:
-        """Let ADA's strength follow how sure the discriminator is of real images."""
-        if self._signs:
-            mean = float(torch.stack(self._signs).mean())
-            self._signs.clear()
-            self.augment.adapt(mean, batch)
-            stats["discriminator/sign-real"] = mean
+        """Let ADA's strength follow how sure the discriminator is of real images, wherever they were judged."""
+        if "discriminator/sign-real" in stats:
+            self.augment.adapt(stats["discriminator/sign-real"], batch)
             if self.augment.kind == "ada":
                 stats["discriminator/ada"] = self.augment.strength
 

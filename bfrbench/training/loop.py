@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -84,10 +85,11 @@ class Trainer:
         self._note_unreadable(name for _, _, names in micro_batches for name in names)
 
         self._set_rates()
-        stats: dict[str, float] = {}
+        seen: dict[str, list[float]] = defaultdict(list)
         for index, phase in enumerate(self.phases):
             if clock.steps % phase.every == 0 and phase.when():
-                self._descend(index, phase, [(number, faces) for number, faces, _ in micro_batches], stats)
+                self._descend(index, phase, [(number, faces) for number, faces, _ in micro_batches], seen)
+        stats = self.ranks.means(seen)
 
         clock.images += run.batch
         clock.steps += 1
@@ -104,7 +106,7 @@ class Trainer:
         raise KeyboardInterrupt
 
     def _descend(
-        self, index: int, phase: Phase, micro_batches: list[tuple[int, Faces]], stats: dict[str, float]
+        self, index: int, phase: Phase, micro_batches: list[tuple[int, Faces]], seen: dict[str, list[float]]
     ) -> None:
         """One optimiser's step: gradients of every micro-batch, averaged over processes, guarded, applied.
 
@@ -123,14 +125,13 @@ class Trainer:
                 loss = torch.stack([term.float() for term in terms.values()]).sum()
             self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():
-                key = f"{phase.name}/{name}"
-                stats[key] = stats.get(key, 0.0) + float(term.detach()) / len(micro_batches)
+                seen[f"{phase.name}/{name}"].append(float(term.detach()))
         self.ranks.average_gradients(parameters)
         if all(parameter.grad is None for parameter in parameters):
             return
         self.scaler.unscale_(optimiser)
         norm = _norm(parameters)
-        stats[f"{phase.name}/gradient"] = norm
+        seen[f"{phase.name}/gradient"].append(norm)
         if math.isfinite(norm):
             if self.run.clip is not None and norm > self.run.clip:
                 for parameter in parameters:

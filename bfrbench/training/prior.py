@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.nn import Generator, NoiseForm
-from bfrbench.training import losses
 from bfrbench.training.adversary import Adversary
+from bfrbench.training.pathlength import PathLength
 from bfrbench.training.rates import adam
 from bfrbench.training.settings import AdversarialSettings, discriminator_of
 from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
@@ -60,22 +60,22 @@ class Prior(Task):
             augmentation=s.augmentation,
             compile=context.compile,
         )
-        self.path_mean = torch.zeros((), device=context.device)
+        self.path = PathLength(
+            "generator", self._paths, weight=s.path_weight, every=s.path_every, device=context.device
+        )
 
     def phases(self) -> Sequence[Phase]:
-        own = [Phase("generator", "generator", self._fool)]
-        if self.settings.path_weight:
-            own.append(Phase("path", "generator", self._path, every=self.settings.path_every, exact=True))
-        return [*own, *self.adversary.phases()]
+        return [Phase("generator", "generator", self._fool), *self.path.phases(), *self.adversary.phases()]
 
     def state(self) -> dict[str, Tensor]:
-        return {"path-mean": self.path_mean, **self.adversary.state()}
+        return {**self.path.state(), **self.adversary.state()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        self.path_mean = state["path-mean"].to(self.device)
+        self.path.load_state(state)
         self.adversary.load_state(state)
 
     def after_step(self, images: int, stats: dict[str, float]) -> None:
+        self.path.after_step(stats)
         self.adversary.after_step(self.batch, stats)
 
     def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
@@ -106,8 +106,6 @@ class Prior(Task):
     def _fool(self, faces: Faces) -> Terms:
         return {"adversarial": self.adversary.fool(self._fake(len(faces)))}
 
-    def _path(self, faces: Faces) -> Terms:
+    def _paths(self, faces: Faces) -> tuple[Tensor, Tensor]:
         ws = self._styles(max(1, round(len(faces) * self.settings.path_share)))
-        lengths = losses.path_lengths(self.generator.synthesise(ws), ws)
-        penalty, self.path_mean = losses.path_penalty(lengths, self.path_mean)
-        return {"path": penalty * self.settings.path_weight}
+        return self.generator.synthesise(ws), ws

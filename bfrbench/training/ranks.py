@@ -6,7 +6,8 @@ DistributedDataParallel and Fabric break double backward (docs/training.md says 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -50,6 +51,14 @@ class Ranks:
         if self.world > 1:
             for tensor in tensors:
                 distributed.broadcast(tensor, src=0)
+
+    def means(self, seen: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        """The mean of all that the processes have seen under each name; they need not have seen the same names."""
+        together: dict[str, list[float]] = defaultdict(list)
+        for here in self.gather(seen):
+            for name, values in here.items():
+                together[name].extend(values)
+        return {name: sum(values) / len(values) for name, values in together.items()}
 
     def gather(self, value: T) -> list[T]:
         """What each process gives, in their order, for all of them."""

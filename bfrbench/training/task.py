@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from bfrbench.training.order import Place
 
 Terms: TypeAlias = "dict[str, Tensor]"
-"""Named parts of a loss, each a scalar; their sum is what a phase descends. Empty: nothing in these faces to learn
-from, on this process alone."""
+"""Named parts of a loss, each a scalar; their sum is what a phase descends, and the step's stats have the mean of each
+as `phase/name`. A detached part is there to be watched only. Empty: nothing in these faces to learn from, on this
+process alone."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,11 @@ class Task(ABC):
         """Take back what `state` gave."""
 
     def after_step(self, images: int, stats: dict[str, float]) -> None:  # noqa: B027 - most tasks have no schedule
-        """Called when a step is done: schedules, adaptive augmentation, stages."""
+        """Called when a step is done: schedules, adaptive augmentation, stages.
+
+        `stats` are means over all micro-batches of all processes. State that must be the same in every process follows
+        them and `images`, never what one process saw. What is added here is logged with them.
+        """
 
     def follow(self, average: nn.Module) -> None:  # noqa: B027 - most tasks do not learn from it
         """Told once of the moving average, for tasks that take it as their teacher."""

@@ -108,3 +108,28 @@ def test_processes_stop_at_the_same_step_though_only_one_was_asked(
 
     assert on_both(learn) == [[1, 2], [1, 2]]
     assert [int(place.name) for place in checkpoint.all_of(tmp_path)] == [2]
+
+
+def test_what_a_task_learns_of_a_step_is_what_all_processes_saw(on_both: Any, tmp_path: Path) -> None:
+    class Watched(Slope):
+        def __init__(self) -> None:
+            super().__init__()
+            self.told: list[dict[str, float]] = []
+
+        def lose(self, faces: Faces) -> Terms:
+            terms = super().lose(faces)
+            return {**terms, "brought": faces.gt.mean()} if terms else {}
+
+        def after_step(self, images: int, stats: dict[str, float]) -> None:
+            self.told.append(dict(stats))
+
+    def learn(ranks: Ranks) -> list[dict[str, float]]:
+        task = Watched()
+        trainer(task, [[2.0], [0.0]] if ranks.first else [[4.0], [3.0]], tmp_path, ranks=ranks).train()
+        return task.told
+
+    alone = Watched()
+    trainer(alone, [[2.0, 4.0], [0.0, 3.0]], tmp_path / "alone").train()
+    assert on_both(learn) == [alone.told] * 2
+    assert [stats["slope/brought"] for stats in alone.told] == [3, 3]
+    assert alone.weight == -3 + (-1.5 - 1.5), "what is only watched moves nothing"

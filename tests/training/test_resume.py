@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from bfrbench import digests
 from bfrbench.errors import InputError, NotComparable, OutputError, UnknownName, UsageError
@@ -148,6 +149,37 @@ def test_two_processes_have_the_gradient_of_one_with_twice_the_accumulation(phot
         assert first.keys() == second.keys() and len(first) > 5
         for number, gradient in first.items():
             assert (gradient - second[number]).norm() <= tolerance * gradient.norm() + 1e-9, (network, number)
+
+
+def test_two_processes_agree_with_one_on_path_length_and_ada_and_resume_to_the_bit(
+    photographs: Path, tmp_path: Path
+) -> None:
+    """Only the first process's state is kept, for all of them."""
+    import shutil
+
+    sets = ("run.micro_batch=4", "task.path_weight=2", "task.path_every=1", "task.augmentation=ada", "task.mixing=0")
+
+    def trained(name: str, images: int, processes: int, *more: str) -> Path:
+        chosen = [word for setting in (*sets, f"run.images={images}") for word in ("--set", setting)]
+        command = words(photographs, tmp_path / name, *chosen, *more)
+        if processes > 1:
+            launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+            command = [command[0], *launcher, *command[1:]]
+        done = run(command)
+        assert done.returncode == 0, done.stderr
+        return tmp_path / name
+
+    def state(out: Path, name: str) -> float:
+        with safe_open(checkpoint.folder(out, 16) / "weights.safetensors", "pt") as held:
+            return float(held.get_tensor(f"task/{name}"))
+
+    one, two = trained("one", 16, 1), trained("two", 32, 2)
+    assert state(one, "path-mean") > 0 and state(one, "augment-strength") > 0
+    assert state(two, "path-mean") == pytest.approx(state(one, "path-mean"), rel=1e-2)
+    assert state(two, "augment-strength") == state(one, "augment-strength")
+    shutil.copytree(two, tmp_path / "cut")
+    shutil.rmtree(checkpoint.folder(tmp_path / "cut", 32))
+    assert essence(trained("cut", 32, 2, "--resume")) == essence(two)
 
 
 def settings(photographs: Path, *more: str, size: int = 16) -> start.Order:
