@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from bfrbench.contracts import Pose, Sample
 from bfrbench.errors import BfrbenchError, InputError, UsageError
+from bfrbench.training.cache import Cache
 from bfrbench.training.config import RunConfig
 from bfrbench.training.order import Order, Place
 from bfrbench.training.ranks import Ranks
@@ -57,15 +59,12 @@ class Faceset:
     ) -> None:
         self.sets, self.names, self.size, self.seed, self.flip = list(sets), list(names), size, seed, flip
         self.order = Order([len(samples) for samples in sets], shares, seed)
-        self.cache: list[Tensor] | None = None
-        self.known: list[list[Sample]] = []
-        """Beside the cache: what is known of each image, without the image."""
+        self.caches: list[Cache] = []
 
     def read(self, place: Place) -> Sample:
         """The sample of a place at the model's size, never mirrored; from the cache if there is one."""
-        if self.cache is not None:
-            image: U8Image = self.cache[place.source][place.position].numpy()
-            return replace(self.known[place.source][place.position], image=image)
+        if self.caches:
+            return self.caches[place.source].read(place.position)
         return self._fitted(place.source, place.position)
 
     def _fitted(self, source: int, position: int) -> Sample:
@@ -79,28 +78,11 @@ class Faceset:
         return self.flip and bool(word & 1)
 
     def keep(self, where: Path | None) -> None:
-        """Decode everything once, into memory that workers share or into a file."""
-        from bfrbench.progress import track
-
-        self.cache, self.known = None, []
-        cache: list[Tensor] = []
-        nothing = np.empty((0, 0, 3), np.uint8)
-        for source, samples in enumerate(self.sets):
-            shape = (len(samples), self.size, self.size, 3)
-            if where is None:
-                kept = torch.empty(shape, dtype=torch.uint8).share_memory_()  # type: ignore[no-untyped-call]
-            else:
-                where.mkdir(parents=True, exist_ok=True)
-                file = where / f"set-{source}.u8"
-                kept = torch.from_file(str(file), shared=True, size=int(np.prod(shape)), dtype=torch.uint8).view(shape)
-            known = []
-            for position in track(range(len(samples)), f"caching {self.names[source]}"):
-                sample = self._fitted(source, position)
-                kept[position] = torch.from_numpy(sample.image)
-                known.append(replace(sample, image=nothing))
-            cache.append(kept)
-            self.known.append(known)
-        self.cache = cache
+        """Decode everything once, into memory that workers share or into files of this folder."""
+        self.caches = []
+        for source, (samples, name) in enumerate(zip(self.sets, self.names, strict=True)):
+            file = where / f"set-{source}.u8" if where else None
+            self.caches.append(Cache(partial(self._fitted, source), len(samples), self.size, name, file))
 
 
 def fitted(image: U8Image, size: int, name: str) -> U8Image:

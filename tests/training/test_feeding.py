@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from bfrbench.contracts import Sample
 from bfrbench.data import open_dataset
 from bfrbench.degradations import load_recipe
-from bfrbench.errors import InputError, UsageError
+from bfrbench.errors import InputError, OutputError, UsageError
 from bfrbench.imaging.write import write_image
 from bfrbench.studio import split
 from bfrbench.training.config import RunConfig
@@ -109,7 +110,6 @@ def test_the_cache_changes_nothing(photographs: Path, tmp_path: Path) -> None:
     for where in (None, tmp_path / "cache"):
         faces.keep(where)
         assert all(np.array_equal(faces.read(faces.order[n]).image, plain[n]) for n in range(12))
-        faces.cache = None
 
 
 def test_degrading_on_the_device_gives_nearly_the_same_pairs(photographs: Path) -> None:
@@ -121,6 +121,31 @@ def test_degrading_on_the_device_gives_nearly_the_same_pairs(photographs: Path) 
     assert torch.equal(batches[0].gt, batches[1].gt)
     error = (batches[0].lq - batches[1].lq).square().mean()  # type: ignore[operator]
     assert 10 * torch.log10(4 / error) > 35
+
+
+@pytest.mark.parametrize("kind", ["ram", "disk"])
+def test_a_cache_serves_workers_and_names_what_cannot_be_read_when_its_turn_comes(
+    photographs: Path, tmp_path: Path, kind: str
+) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(photographs, copied)
+    (copied / "05.png").write_bytes(b"not an image")
+    faces = Faceset([open_dataset(str(copied))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
+    before = [faces.read(faces.order[n]).image for n in range(12) if "05" not in faces.id_of(faces.order[n])]
+    faces.keep(tmp_path / "cache" if kind == "disk" else None)
+    feed = Feed(Pairs(faces, None, 0, apply=True), RunConfig(images=1, batch=12, workers=1), Ranks(), CPU)
+    ((_, batch, names),) = next(feed(0))
+    assert len(names) == 1 and "05" in names[0]
+    shown = signed(torch.from_numpy(np.stack(before)).permute(0, 3, 1, 2))
+    own = [n for n in range(12) if "05" not in faces.id_of(faces.order[n])]
+    assert torch.equal(batch.gt[own], shown)
+
+
+def test_a_cache_that_finds_no_room_says_so(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
+    with pytest.raises(OutputError, match=r"the cache .*cannot be written .*run\.cache"):
+        faces.keep(tmp_path / "cache")
 
 
 def test_an_unreadable_image_gives_way_to_another_and_is_named(photographs: Path, tmp_path: Path) -> None:
