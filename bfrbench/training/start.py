@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from bfrbench.training.task import Task
 
 
+_BESIDE = (
+    *("workers", "cache", "unreadable", "log_every", "checkpoint_every", "keep_last", "milestone_every"),
+    *("sample_every", "samples", "validate_every"),
+)
+"""Settings of a run that change nothing of what is learnt."""
+
+
 @dataclass(frozen=True)
 class Order:
     """What the user asked for, resolved: everything that a training depends on."""
@@ -49,10 +56,12 @@ class Order:
 
     @property
     def essence(self) -> dict[str, Any]:
-        """What makes two trainings the same; where and how fast they run does not count."""
+        """What makes two trainings the same; where and how fast they run, and what they say and keep, does not count.
+        Nor does their length, but where the task has stages that are shares of it."""
         plain = self.plain()
         plain.pop("device")
-        for name in ("workers", "cache", "log_every", "checkpoint_every", "keep_last", "milestone_every", "images"):
+        staged = _task_class(self.target, self.plugin).staged
+        for name in _BESIDE if staged else (*_BESIDE, "images"):
             plain["recipe"]["run"].pop(name)
         return plain
 

@@ -78,7 +78,7 @@ class TaskContext:
     device: torch.device
     batch: int
     images: int
-    """Length of the training, for tasks that have stages."""
+    """Length of the training, for tasks that have stages and say so (`Task.staged`)."""
     compile: bool = False
 
 
@@ -93,6 +93,9 @@ class Task(ABC):
 
     shows_labels: ClassVar[bool] = False
     """Whether `show` needs the labels of the faces, because they are what the network sees."""
+
+    staged: ClassVar[bool] = False
+    """Whether the course of the training depends on its length, so that a longer one is another from the start."""
 
     networks: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Optimizer]

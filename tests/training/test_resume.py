@@ -19,6 +19,7 @@ from bfrbench import digests
 from bfrbench.errors import InputError, NotComparable, OutputError, UnknownName, UsageError
 from bfrbench.training import checkpoint, start
 from bfrbench.training.journal import read_stats
+from bfrbench.training.prior import Prior
 from tests.training.conftest import TINY
 
 
@@ -214,6 +215,23 @@ def test_the_dry_run_says_what_would_be_read_and_finds_what_would_fail(photograp
 def test_resuming_with_other_settings_names_them(photographs: Path, whole: Path) -> None:
     with pytest.raises(NotComparable, match=r"task\.r1_gamma: 10\.0 then, 3\.0 now"):
         start.train(settings(photographs, "task.r1_gamma=3.0"), whole, resume=True)
+
+
+def test_what_a_training_says_and_keeps_may_change_over_a_resume(
+    photographs: Path, whole: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    beside = ("run.unreadable=99", "run.samples=2", "run.sample_every=5", "run.validate_every=5", "run.images=96")
+    assert settings(photographs, *beside).digest == settings(photographs).digest
+    shutil.copytree(whole, tmp_path / "run")
+    assert start.train(settings(photographs, *beside, "run.images=56"), tmp_path / "run", resume=True).is_file()
+
+
+def test_the_length_counts_where_stages_are_shares_of_it(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Prior, "staged", True)
+    assert settings(photographs, "run.images=96").digest != settings(photographs).digest
+    assert settings(photographs, "run.samples=2").digest == settings(photographs).digest
 
 
 def test_a_change_on_the_way_is_taken_from_there_on_and_noted_for_good(
