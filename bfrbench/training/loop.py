@@ -58,27 +58,28 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=run.precision == "float16")
         self.rates = {name: [group["lr"] for group in o.param_groups] for name, o in task.optimisers.items()}
         self.clock = Clock()
+        self.sound = True
+        """Whether the step in hand, or the last one, had no phase with NaN or infinity: its weights are good."""
+        self.owed = False
+        """Whether a checkpoint is due."""
         ranks.share(t for net in task.networks.values() for t in (*net.parameters(), *net.buffers()))
 
     def train(self) -> None:
-        """From wherever the clock stands to the end, or to the end of the step in which it is asked to stop."""
+        """From wherever the clock stands to the end, or to the first sound step at whose end it is asked to stop."""
         steps = self.feed(self.clock.images)
         self.journal.started(self.clock.images)
         with Stopping("step") as stopping:
             while self.clock.images < self.run.images:
-                if any(self.ranks.gather(stopping.asked.is_set())):
+                if any(self.ranks.gather(stopping.asked.is_set())) and self.sound:
                     self._interrupted()
                 self._step(steps)
-        clock = self.clock
-        if any(clock.bad_running.values()):
-            raise self._diverged(max(clock.bad_running, key=lambda name: clock.bad_running[name]))
-        if not checkpoint.folder(self.out, clock.images).exists():
+        if not checkpoint.folder(self.out, self.clock.images).exists():
             self.save()
-        self.journal.finished(clock.images)
+        self.journal.finished(self.clock.images)
 
     def _step(self, steps: Iterator[Step]) -> None:
         """One step from its images to the log."""
-        run, clock = self.run, self.clock
+        run, clock, self.sound = self.run, self.clock, True
         waited = time.perf_counter()
         micro_batches = next(steps)
         waited = time.perf_counter() - waited
@@ -144,7 +145,7 @@ class Trainer:
         self.scaler.update()
 
     def _skip(self, phase: Phase) -> None:
-        clock = self.clock
+        clock, self.sound = self.clock, False
         clock.bad_steps += 1
         running = clock.bad_running[phase.name] = clock.bad_running.get(phase.name, 0) + 1
         self.journal.event("bad step", images=clock.images, phase=phase.name, skipped=clock.bad_steps)
@@ -186,19 +187,22 @@ class Trainer:
             self.journal.samples(images, self.task, self.average.network)
         if _due(images, batch, run.validate_every) and self.ranks.first:
             self._validate()
-        if _due(images, batch, run.checkpoint_every):
+        self.owed = self.owed or _due(images, batch, run.checkpoint_every)
+        if self.owed and self.sound:  # bad steps may be the end, and drive out what was kept before them
             self.save()
 
     def _validate(self) -> None:
+        """The best is the best of what is kept, so what a bad step left behind is not in question."""
         score = self.journal.validate(self.clock.images, self.task, self.average.network)
-        if score is not None and (self.clock.best is None or score > self.clock.best):
+        if score is not None and self.sound and (self.clock.best is None or score > self.clock.best):
             self.clock.best = score
             self.clock.best_place = checkpoint.folder(self.out, self.clock.images).name
-            self.save()
+            self.owed = True
 
     def save(self) -> None:
-        """A checkpoint of this moment, by the first process; none in the middle of bad steps, which may be the end."""
-        if self.ranks.first and not any(self.clock.bad_running.values()):
+        """A checkpoint of this moment, by the first process."""
+        self.owed = False
+        if self.ranks.first:
             state = {"clock": vars(self.clock), **conditions(self.run, self.ranks, self.device)}
             checkpoint.save(self.out, self.clock.images, self.task, self.average, self.scaler.state_dict(), state)
             best = checkpoint.folder(self.out, int(self.clock.best_place)) if self.clock.best_place else None

@@ -8,9 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+from bfrbench.errors import Diverged
+from bfrbench.plugins import PluginHost
 from bfrbench.training import checkpoint
-from bfrbench.training.task import Faces, Phase, Terms
+from bfrbench.training.config import RunConfig
+from bfrbench.training.journal import Journal
+from bfrbench.training.task import Faces, Phase, Task, Terms
 from tests.training.slope import Slope, trainer
 
 
@@ -37,6 +42,61 @@ def test_a_phase_that_is_off_is_not_asked(tmp_path: Path) -> None:
     task.phases = lambda: [phase]  # type: ignore[method-assign]
     trainer(task, [[1.0], [2.0], [3.0]], tmp_path).train()
     assert asked == [1, 2]
+
+
+NAN = float("nan")
+
+
+def kept(out: Path) -> list[int]:
+    return [int(place.name) for place in checkpoint.all_of(out)]
+
+
+def test_bad_steps_fewer_than_allowed_do_not_cost_the_result(tmp_path: Path) -> None:
+    task = Slope()
+    trainer(task, [[1.0], [NAN], [NAN]], tmp_path, bad_steps=3).train()
+    assert task.weight == -1 and kept(tmp_path) == [3]
+    with pytest.raises(Diverged, match=r"2 steps running gave NaN"):
+        trainer(Slope(), [[1.0], [NAN], [NAN]], tmp_path / "other", bad_steps=2).train()
+
+
+def test_a_checkpoint_that_falls_due_in_a_bad_step_is_made_up_for(tmp_path: Path) -> None:
+    steps = [[1.0], [NAN], [NAN], [1.0], [1.0], [1.0]]
+    trainer(Slope(), steps, tmp_path, checkpoint_every=2, keep_last=9).train()
+    assert kept(tmp_path) == [4, 6]
+
+
+def test_a_phase_that_runs_seldom_holds_up_no_checkpoint_until_it_runs_again(tmp_path: Path) -> None:
+    task = Slope()
+    seldom = Phase("seldom", "slope", lambda faces: {"bad": task.network.weight.sum() * NAN}, every=16)
+    task.phases = lambda: [Phase("slope", "slope", task.lose), seldom]  # type: ignore[method-assign]
+    trainer(task, [[1.0]] * 6, tmp_path, checkpoint_every=2, keep_last=9).train()
+    assert kept(tmp_path) == [2, 4, 6]
+
+
+def test_the_best_is_a_checkpoint_that_stands(tmp_path: Path) -> None:
+    class Scores(Journal):
+        def validate(self, images: int, task: Task, network: nn.Module) -> float:
+            return {1: 1.0, 2: 3.0, 3: 2.0, 4: 0.0}[images]
+
+    config = RunConfig(images=4)
+    journal = Scores(tmp_path, config, PluginHost({}), active=False)
+    goes = trainer(Slope(), [[1.0], [NAN], [1.0], [1.0]], tmp_path, journal=journal, validate_every=1, keep_last=1)
+    goes.train()
+    assert goes.clock.best_place == "000000000003" and kept(tmp_path) == [3, 4]
+
+
+def test_a_request_to_stop_waits_for_a_sound_step(tmp_path: Path) -> None:
+    task = Slope()
+    lose = interrupting(task, [signal.SIGTERM])
+
+    def bad_first(faces: Faces) -> Terms:
+        terms = lose(faces)
+        return {"bad": terms["product"] * NAN} if float(faces.gt.mean()) == 2 else terms
+
+    task.phases = lambda: [Phase("slope", "slope", bad_first)]  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trainer(task, [[1.0], [2.0], [3.0], [4.0]], tmp_path).train()
+    assert kept(tmp_path) == [3]
 
 
 def interrupting(task: Slope, signals: Sequence[signal.Signals]) -> Callable[[Faces], Terms]:
@@ -76,7 +136,7 @@ def test_the_second_signal_stops_at_once_and_leaves_the_checkpoints_as_they_are(
     task.phases = lambda: [Phase("slope", "slope", lose)]  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         trainer(task, [[1.0], [2.0], [3.0]], tmp_path, checkpoint_every=1).train()
-    assert [int(place.name) for place in checkpoint.all_of(tmp_path)] == [1]
+    assert kept(tmp_path) == [1]
 
 
 def test_a_signal_in_the_last_step_changes_nothing(tmp_path: Path) -> None:
