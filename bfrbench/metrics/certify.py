@@ -53,8 +53,8 @@ class Finding:
 
 def read_table(path: Path, protocol: Protocol) -> list[Published]:
     """A CSV with the columns `metric` and `value`, metrics named as in the protocol."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
+    try:  # "-sig": spreadsheets write a mark before the first column's name
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table ({error})", "give a CSV with metric and value") from error

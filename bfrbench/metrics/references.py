@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bfrbench import places
-from bfrbench.errors import InputError, TooLittleMeasured, UnknownName, UsageError
+from bfrbench.errors import InputError, NotComparable, TooLittleMeasured, UnknownName, UsageError
 from bfrbench.metrics.frechet import Cloud
-from bfrbench.metrics.inception import InceptionKind
+from bfrbench.metrics.inception import FEATURE, InceptionKind
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.metrics.reference import Reference, load_reference
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bfrbench.weights import WeightStore
 
 _SUFFIX = ".safetensors"
+_ASYMMETRY = 1e-5
+"""How far a published covariance may be from symmetric, of its largest entry: some are kept in float32."""
 
 
 def folder() -> Path:
@@ -102,6 +104,11 @@ def _published(
             f"{path} holds a mean of shape {m.shape} and a covariance of {c.shape}, or numbers that are not finite",
             "get the file again",
         )
+    if len(m) != FEATURE[1]:
+        problem = f"{path} has {len(m)} features an image and {metric.name} has {FEATURE[1]}"
+        raise NotComparable(problem, "give statistics of Inception's pooled features")
+    if np.abs(c - c.T).max() > _ASYMMETRY * np.abs(c).max() or c.diagonal().min() < 0:
+        raise InputError(f"the covariance in {path} is none: not symmetric, or less than 0", "get the file again")
     source = f"imported from {path.name}; the number of its images is not published"
     return Reference(name, metric.extractor, protocol.name, None, m, c, source=source)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bfrbench.cli import main
 from bfrbench.metrics import Scorer, finalise, load_protocol
-from bfrbench.metrics.certify import Published, certify, overall
+from bfrbench.metrics.certify import Published, certify, overall, read_table
 from bfrbench.metrics.folders import pair_folders
 from bfrbench.metrics.kind import Value
 from bfrbench.metrics.reference import load_reference
@@ -203,6 +203,21 @@ def test_published_statistics_are_imported_with_their_number_of_images_unknown(t
     np.testing.assert_array_equal(load_reference(out).covariance, covariance)
 
 
+@pytest.mark.parametrize(
+    ("size", "covariance", "exit_code", "word"),
+    [
+        (64, np.eye(64), 3, "has 64 features an image and fid-ffhq has 2048"),
+        (2048, np.triu(np.ones((2048, 2048))), 2, "not symmetric"),
+        (2048, -np.eye(2048), 2, "less than 0"),
+    ],
+)
+def test_statistics_that_no_inception_can_have_given_are_refused(tmp_path, capsys, size, covariance, exit_code, word):
+    np.savez(tmp_path / "stats.npz", mu=np.zeros(size), sigma=covariance)
+    arguments = ["reference", "import", tmp_path / "stats.npz", "--protocol", "vqfr", "--metric", "fid-ffhq"]
+    code, _, err = run(capsys, *arguments)
+    assert code == exit_code and word in err and err.count("\n") == 1
+
+
 def test_statistics_that_hold_code_are_refused(tmp_path, capsys):
     class Trap:
         def __reduce__(self):
@@ -235,6 +250,11 @@ def test_a_small_release_is_certified_to_its_last_printed_digit(folders, tmp_pat
     assert told["findings"][0]["off"] == pytest.approx(-1.32, abs=0.006)
     code, out, _ = run(capsys, "certify", "basic-v1", "--results", gt, "--gt", gt, "--json", "--table", right)
     assert code == 1 and json.loads(out)["findings"][0]["verdict"] == "cannot say"
+
+
+def test_a_table_that_a_spreadsheet_wrote_is_read(tmp_path):
+    (tmp_path / "t.csv").write_text("metric,value\npsnr,24.10\n", encoding="utf-8-sig")
+    assert read_table(tmp_path / "t.csv", load_protocol("basic-v1")) == [Published("psnr", "24.10")]
 
 
 def test_what_could_not_be_measured_is_not_called_wrong():
