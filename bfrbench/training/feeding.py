@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from bfrbench.contracts import Pose, Sample
-from bfrbench.errors import BfrbenchError, InputError, UsageError
+from bfrbench.errors import BfrbenchError, InputError
 from bfrbench.training.cache import Cache
 from bfrbench.training.config import RunConfig
+from bfrbench.training.foresight import micro_batch
 from bfrbench.training.order import Order, Place
 from bfrbench.training.ranks import Ranks
 from bfrbench.training.task import Faces, Labeller
@@ -197,10 +198,7 @@ class Feed:
 
     def __init__(self, pairs: Pairs, run: RunConfig, ranks: Ranks, device: torch.device) -> None:
         self.pairs, self.run, self.ranks, self.device = pairs, run, ranks, device
-        self.micro = run.micro_batch or run.batch // ranks.world
-        if run.batch % (self.micro * ranks.world):
-            problem = f"a batch of {run.batch} does not divide into {ranks.world} × {self.micro} images"
-            raise UsageError(problem, "choose run.batch as a multiple of processes × run.micro_batch")
+        self.micro = micro_batch(run, ranks.world)
         self.accumulate = run.batch // (self.micro * ranks.world)
 
     def __call__(self, images: int) -> Iterator[Step]:

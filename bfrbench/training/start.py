@@ -106,10 +106,12 @@ def order(
 
 
 def preview(what: Order) -> dict[str, Any]:
-    """For `--dry-run`: build and open everything as a start does, so that what would fail there fails here."""
+    """For `--dry-run`: build and open everything as one process does that starts, so that what would fail there fails
+    here."""
     import torch
 
     from bfrbench.data import open_dataset
+    from bfrbench.training.foresight import micro_batch
 
     faces, whole = _faces(what), sum(share for _, share in what.data)
     reads: list[dict[str, Any]] = [
@@ -121,6 +123,7 @@ def preview(what: Order) -> dict[str, Any]:
         reads.append({"data": what.validation, "for": "validation", "images": min(count, len(held))})
     _degradation(what.recipe)
     task = _build(what, torch.device("cpu"))
+    _foresee(what, task, micro_batch(what.recipe.run, 1))
     task.labeller(faces.sets)
     networks = task.networks
     return {"reads": reads, "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()}}
@@ -145,6 +148,7 @@ def train(
         task = _build(what, device)
         run, recipe = what.recipe.run, _degradation(what.recipe)
         feed = Feed(_pairs(what, recipe, task, _faces(what), me, out), run, me, device)
+        _foresee(what, task, feed.micro)
         journal = _journal(what, recipe, task, out, host, me, device)
         if me.first:
             folder.claim(out, what.plain(), what.digest, changes)
@@ -207,6 +211,14 @@ def _build(what: Order, device: torch.device) -> Task:
         needs = "pairs: name a degradation" if task.views else "sharp images alone: name no degradation"
         raise UsageError(f"recipe {what.recipe.id!r} trains on {needs}", "set degradation in the recipe")
     return task
+
+
+def _foresee(what: Order, task: Task, micro: int) -> None:
+    from bfrbench.training.foresight import refuse_best_by, refuse_groups
+
+    refuse_groups(task, micro)
+    if what.validation and what.recipe.degradation is not None:
+        refuse_best_by(what.recipe.run)
 
 
 def _degradation(recipe: RecipeFile) -> Any:
