@@ -174,6 +174,12 @@ class Micro:
     unreadable: tuple[str, ...]
     labels: Mapping[str, Tensor]
 
+    def pin_memory(self) -> Micro:
+        """Called by the loader, which does not look into classes that it does not know."""
+        views = tuple(view.pin_memory() for view in self.views)
+        labels = {name: values.pin_memory() for name, values in self.labels.items()}
+        return replace(self, gt=self.gt.pin_memory(), views=views, labels=labels)
+
 
 def _collate(items: list[Item] | BfrbenchError) -> Micro | BfrbenchError:
     if isinstance(items, BfrbenchError):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from bfrbench.contracts import Sample
 from bfrbench.data import open_dataset
@@ -19,7 +20,7 @@ from bfrbench.errors import InputError, OutputError, UsageError
 from bfrbench.imaging.write import write_image
 from bfrbench.studio import split
 from bfrbench.training.config import RunConfig
-from bfrbench.training.feeding import Faceset, Feed, Pairs, mirrored, signed
+from bfrbench.training.feeding import Faceset, Feed, Micro, Pairs, mirrored, signed
 from bfrbench.training.order import Order, Place
 from bfrbench.training.ranks import Ranks
 
@@ -203,6 +204,14 @@ def test_the_cache_keeps_what_is_known_of_a_picture() -> None:
         assert (after.id, after.identity, after.pose) == (before.id, before.identity, before.pose)
         assert np.array_equal(after.image, before.image) and np.array_equal(after.points, before.points)  # type: ignore[arg-type]
         assert np.allclose((samples[place.position].points + 0.5) / 2 - 0.5, after.points)  # type: ignore[operator]
+
+
+def test_all_tensors_of_a_micro_batch_are_pinned_where_the_loader_pins(monkeypatch: pytest.MonkeyPatch) -> None:
+    pinned: list[int] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(int(tensor)) or tensor)
+    one, two, three, four = (torch.tensor(n) for n in range(1, 5))
+    micro = Micro(one, (two, three), (), ("a.png",), {"points": four})
+    assert pin_memory(micro).unreadable == ("a.png",) and sorted(pinned) == [1, 2, 3, 4]
 
 
 def test_a_mirrored_sample_has_its_points_and_pose_mirrored() -> None:
