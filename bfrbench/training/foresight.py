@@ -23,9 +23,7 @@ def refuse_groups(task: Task, micro: int) -> None:
         group = network.group if isinstance(network, Discriminator) else None
         if group is not None and micro > group and micro % group:
             problem = f"{micro} images at a time do not divide into the discriminator's groups of {group}"
-            raise UsageError(
-                problem, "choose run.batch or run.micro_batch as a multiple of task.group, or it otherwise"
-            )
+            raise UsageError(problem, "make run.batch (or run.micro_batch) a multiple of task.group")
 
 
 def refuse_best_by(run: RunConfig) -> None:

@@ -22,7 +22,7 @@ def refused(what: start.Order, out: Path, words: str) -> None:
 
 def test_a_batch_of_broken_groups_is_refused_before_the_first_step(photographs: Path, tmp_path: Path) -> None:
     what = start.order("stylegan2-prior@16", [str(photographs)], sets=[*TINY, "run.batch=6"])
-    refused(what, tmp_path / "run", r"6 images .* groups of 4; choose run\.batch .* task\.group")
+    refused(what, tmp_path / "run", r"6 images .* groups of 4; make run\.batch .* task\.group")
     for more in ("task.group=3", "task.discriminator=patch", "run.micro_batch=3"):
         start.preview(start.order("stylegan2-prior@32", [str(photographs)], sets=[*TINY, "run.batch=6", more]))
 
