@@ -68,7 +68,7 @@ class Journal:
 
     def validate(self, images: int, task: Task, network: nn.Module) -> float | None:
         """Score the averaged network on held-out faces; gives the number by which checkpoints are compared."""
-        if not self.active or self.validation is None or task.views == 0:
+        if not self.active or self.validation is None or self.validation.scorer is None:
             return None
         values = self.validation.score(task, network)
         self._record(images, {f"validation/{name}": value for name, value in values.items() if value is not None})

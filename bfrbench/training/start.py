@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bfrbench.training.folder import Change
     from bfrbench.training.ranks import Ranks
     from bfrbench.training.task import Task
+    from bfrbench.training.validation import Validation
 
 
 _BESIDE = (
@@ -138,6 +139,7 @@ def train(
     """
     from bfrbench.training import checkpoint, folder
     from bfrbench.training.feeding import Feed
+    from bfrbench.training.journal import Journal
     from bfrbench.training.loop import Trainer, conditions
     from bfrbench.training.ranks import ranks
 
@@ -147,9 +149,11 @@ def train(
         me.wait()
         task = _build(what, device)
         run, recipe = what.recipe.run, _degradation(what.recipe)
-        feed = Feed(_pairs(what, recipe, task, _faces(what), me, out), run, me, device)
+        faces = _faces(what)
+        feed = Feed(_pairs(what, recipe, task, faces, me, out), run, me, device)
         _foresee(what, task, feed.micro)
-        journal = _journal(what, recipe, task, out, host, me, device)
+        validation = _validation(what, recipe, task, faces, device) if me.first else None
+        journal = Journal(out, run, host, active=me.first, validation=validation)
         if me.first:
             folder.claim(out, what.plain(), what.digest, changes)
         trainer = Trainer(task, run, feed, me, device, journal, out)
@@ -248,25 +252,23 @@ def _pairs(what: Order, recipe: Any, task: Task, faces: Faceset, me: Ranks, out:
     return Pairs(faces, recipe, task.views, apply=run.degrade_on == "workers", labeller=labeller)
 
 
-def _journal(what: Order, recipe: Any, task: Task, out: Path, host: PluginHost, me: Ranks, device: torch.device) -> Any:
+def _validation(what: Order, recipe: Any, task: Task, faces: Faceset, device: torch.device) -> Validation:
+    """Where nothing is held out, the first training set is what there is to show."""
     from bfrbench.data import open_dataset
-    from bfrbench.training.journal import Journal
     from bfrbench.training.validation import Validation
 
-    run, validation = what.recipe.run, None
-    if me.first and what.validation:
-        samples = open_dataset(what.validation)
-        validation = Validation(
-            samples,
-            recipe,
-            size=what.recipe.size,
-            count=run.validation_images,
-            shown=run.samples,
-            protocol=run.protocol,
-            device=device,
-            labeller=task.labeller([samples]) if task.shows_labels else None,
-        )
-    return Journal(out, run, host, active=me.first, validation=validation)
+    run = what.recipe.run
+    samples = open_dataset(what.validation) if what.validation else faces.sets[0]
+    return Validation(
+        samples,
+        recipe,
+        size=what.recipe.size,
+        count=run.validation_images if what.validation else run.samples,
+        shown=run.samples,
+        protocol=run.protocol if what.validation else None,
+        device=device,
+        labeller=task.labeller([samples]) if task.shows_labels else None,
+    )
 
 
 def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool) -> None:

@@ -1,4 +1,5 @@
-"""Held-out faces with frozen draws: scored by the bench's own metrics, and shown as a grid."""
+"""Held-out faces with frozen draws: scored by the bench's own metrics, and shown as a grid. Where none are held out,
+some faces of the training are shown, and nothing is scored."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.contracts import Row, Scored
+from bfrbench.errors import BfrbenchError, InputError
 from bfrbench.training.feeding import Faceset, fitted, signed
 from bfrbench.training.order import Place
 from bfrbench.training.task import Faces, Labeller, Task
@@ -47,17 +49,19 @@ class Validation:
         size: int,
         count: int,
         shown: int,
-        protocol: str,
+        protocol: str | None,
         device: torch.device,
         labeller: Labeller | None = None,
     ) -> None:
         from bfrbench.metrics import Scorer, load_protocol
 
         self.device, self.shown = device, shown
-        self.held = _held(samples, recipe, size, count)
+        self.held = _held(samples, recipe, size, count, strict=protocol is not None)
         if labeller is not None:
             self.held = replace(self.held, labels=_labels(samples, self.held.ids, size, labeller))
-        self.scorer = Scorer(load_protocol(protocol), str(device)) if recipe is not None else None
+        self.scorer = None
+        if protocol is not None and recipe is not None:
+            self.scorer = Scorer(load_protocol(protocol), str(device))
 
     def score(self, task: Task, network: nn.Module) -> dict[str, float | None]:
         """Each metric's value over the held-out faces."""
@@ -107,11 +111,22 @@ def quantised(images: Tensor) -> Tensor:
     return quantise((images + 1) / 2).float().div(255).cpu()
 
 
-def _held(samples: Samples, recipe: Recipe | None, size: int, count: int) -> Held:
-    """Spread evenly over the set, so that neighbours of one person do not crowd a small choice."""
-    places = np.unique(np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int))
-    ids = tuple(samples.ids[int(place)] for place in places)
-    gts = [fitted(samples[int(place)].image, size, repr(name)) for place, name in zip(places, ids, strict=True)]
+def _held(samples: Samples, recipe: Recipe | None, size: int, count: int, *, strict: bool) -> Held:
+    """Spread evenly over the set, so that neighbours of one person do not crowd a small choice. A score is of all of
+    them; for a look, those do that can be read."""
+    found: dict[str, U8Image] = {}
+    problem: BfrbenchError = InputError("a data set to look at is empty", "check it with bfrbench datasets show")
+    for place in np.unique(np.linspace(0, len(samples) - 1, min(count, len(samples))).round().astype(int)):
+        name = samples.ids[int(place)]
+        try:
+            found[name] = fitted(samples[int(place)].image, size, repr(name))
+        except BfrbenchError as error:
+            if strict:
+                raise
+            problem = error
+    if not found:
+        raise problem
+    ids, gts = tuple(found), list(found.values())
     if recipe is None:
         return Held(ids, _stacked(gts), None)
     pairs = [recipe.apply(gt, recipe.draw(DRAW_SEED, name)) for gt, name in zip(gts, ids, strict=True)]
