@@ -1,24 +1,28 @@
 """What the bench costs over a bare loop of the same restorer and metrics, and what overlapping its stages gains.
 
-    python benchmarks/run.py                 # overhead, overlap and time to the first image
+    python benchmarks/run.py                 # overhead and overlap
+    python benchmarks/run.py --first         # seconds from the command line to the first scored images
     python benchmarks/run.py --memory        # 1,000 against 50,000 images of 64-px noise, `input`, PSNR only
 
-Both sides are measured in turns in one run, so that a noisy machine disturbs them alike; ratios are of medians.
+Sides are measured in turns in one run, so that a noisy machine disturbs them alike; ratios are of medians. Overhead is
+measured over few images and over many, which tells what each image costs from what each run does. Both sides must come
+to the same numbers, and do so only when the restorer is given the same memory layout: a convolution may take half
+as long again in another one.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("BFRBENCH_QUIET", "1")
@@ -29,12 +33,13 @@ import torch
 from bfrbench import digests
 from bfrbench.bench.board import Board
 from bfrbench.bench.inputs import prepare
+from bfrbench.bench.intervals import rounded
 from bfrbench.bench.plan import make_plan
 from bfrbench.bench.run import execute
 from bfrbench.bench.settings import Settings
 from bfrbench.bench.stage import Stage, load_board_recipe
-from bfrbench.contracts import Batch, Sample, Scored
-from bfrbench.metrics import Scorer, load_protocol
+from bfrbench.contracts import Batch, Row, Sample, Scored
+from bfrbench.metrics import Scorer, finalise, load_protocol
 
 BATCH, SHARD, SIZE = 8, 64, 256
 
@@ -91,28 +96,35 @@ def stage_of(count: int, size: int, degradation: str, metrics: tuple[str, ...]) 
     )
 
 
-def bare(stage: Stage, network: Network, threads: int) -> None:
+Numbers = dict[str, float | None]
+
+
+def bare(stage: Stage, network: Network, threads: int) -> Numbers:
     """The loop that a user would write: read, degrade, restore, round, score; one batch after the other."""
     torch.set_num_threads(threads)
     scorer = Scorer(stage.protocol)
     ids = stage.dataset.ids
+    rows: dict[str, list[Row]] = {metric.rows: [] for metric in scorer.metrics}
     for start in range(0, len(ids), BATCH):
         some = [prepare(stage, image_id) for image_id in ids[start : start + BATCH]]
         lq, gt = (_tensor([getattr(one, name) for one in some]) for name in ("lq", "gt"))
         batch = Batch(tuple(one.id for one in some), lq, tuple(one.seed for one in some))
         with torch.inference_mode():
             restored = network.restore(batch).clamp(0, 1).mul(255).add(0.5).floor().div(255)
-        scorer.rows(Scored(batch.ids, lq, restored, gt=gt))
+        for name, some in scorer.rows(Scored(batch.ids, lq, restored, gt=gt)).items():
+            rows[name] += some
+    return {metric.name: rounded(finalise(metric, rows[metric.rows]).value) for metric in scorer.metrics}
 
 
 def _tensor(images: list[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255)
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous().float().div(255)
 
 
-def bench(stage: Stage, network: Network, threads: int, *, overlapped: bool) -> None:
+def bench(stage: Stage, network: Network, threads: int, *, overlapped: bool) -> Numbers:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(out=Path(folder) / "run", threads=threads, readers=2 if overlapped else 0)
-        execute(make_plan(network, stage, settings, name="network"))
+        card = execute(make_plan(network, stage, settings, name="network"))
+    return {name: found.value for name, found in card.results.metrics.items()}
 
 
 @dataclass(frozen=True)
@@ -123,10 +135,8 @@ class Taken:
     cpu: float
 
 
-def measure(sides: dict[str, Callable[[], None]], rounds: int) -> dict[str, Taken]:
+def measure(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Taken]:
     """Medians of each side, taken in turns."""
-    for side in sides.values():
-        side()
     taken: dict[str, list[Taken]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
@@ -145,22 +155,39 @@ def _cpu() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def overhead(images: int, rounds: int, threads: int) -> None:
+def overhead(few: int, many: int, rounds: int, threads: int) -> None:
+    """Each side over few images and over many: the difference is what images cost, the rest what a run costs.
+
+    Columns: images per second, seconds, time and CPU seconds as ratios to the bare loop's, all over the many images;
+    the time of one image as such a ratio; the fixed seconds of a run.
+    """
     network = Network()
-    stage = stage_of(images, SIZE, f"gfpgan@{SIZE}", ("psnr", "ssim", "ms-ssim"))
-    sides: dict[str, Callable[[], None]] = {
-        "bare loop": lambda: bare(stage, network, threads),
-        "bench, one after the other": lambda: bench(stage, network, threads, overlapped=False),
-        "bench, overlapped": lambda: bench(stage, network, threads, overlapped=True),
+    sides: dict[str, Callable[[Stage], Numbers]] = {
+        "bare loop": lambda stage: bare(stage, network, threads),
+        "bench, one after the other": lambda stage: bench(stage, network, threads, overlapped=False),
+        "bench, overlapped": lambda stage: bench(stage, network, threads, overlapped=True),
     }
-    found = measure(sides, rounds)
-    print(f"{images} images of {SIZE} px, gfpgan@{SIZE}, PSNR + SSIM + MS-SSIM, {threads} threads, median of {rounds}")
-    base = found["bare loop"]
-    for name, one in found.items():
-        print(
-            f"  {name:28} {images / one.wall:7.1f} images/s   {one.wall / base.wall:5.2f} of the bare loop's time"
-            f"   {one.cpu / base.cpu:5.2f} of its CPU seconds ({one.cpu:.2f})"
-        )
+    warm = _stage(BATCH)
+    numbers = {name: side(warm) for name, side in sides.items()}
+    if any(found != numbers["bare loop"] for found in numbers.values()):
+        raise SystemExit(f"the sides do not do the same: {numbers}")
+    print(f"images of {SIZE} px, gfpgan@{SIZE}, PSNR + SSIM + MS-SSIM, {threads} threads, median of {rounds}")
+    print(f"{'':28} {'images/s':>9} {'seconds':>9} {'of bare':>9} {'CPU':>9} {'an image':>9} {'fixed s':>9}")
+    taken = {
+        count: measure({name: partial(side, _stage(count)) for name, side in sides.items()}, rounds)
+        for count in (few, many)
+    }
+    base = taken[many]["bare loop"]
+    each = {name: (taken[many][name].wall - taken[few][name].wall) / (many - few) for name in sides}
+    for name in sides:
+        one = taken[many][name]
+        ratios = one.wall / base.wall, one.cpu / base.cpu, each[name] / each["bare loop"]
+        shown = (many / one.wall, one.wall, *ratios, one.wall - many * each[name])
+        print(f"  {name:26} " + " ".join(f"{number:9.2f}" for number in shown))
+
+
+def _stage(count: int) -> Stage:
+    return stage_of(count, SIZE, f"gfpgan@{SIZE}", ("psnr", "ssim", "ms-ssim"))
 
 
 FIRST = """
@@ -190,21 +217,30 @@ def first_image(rounds: int) -> None:
             command = [sys.executable, "-c", code, *(word.format(out=f"{folder}/run") for word in words)]
             subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    sides: dict[str, Callable[[], None]] = {
+    sides = {
+        "importing torch alone": lambda: run("import torch"),
         "imports and metrics alone": lambda: run(BARE_FIRST),
         "to the first scored batch": lambda: run(FIRST, "run", "input", "--board", "studio-ci", "--out", "{out}"),
     }
+    for side in sides.values():
+        side()
     for name, one in measure(sides, rounds).items():
         print(f"  {name:28} {one.wall:6.2f} s   {one.cpu:6.2f} CPU seconds")
 
 
 MEMORY = """
-import json, resource, sys
+import sys
 sys.path.insert(0, {here!r})
-from run import bench_input
+from run import bench_input, peak
 bench_input({count})
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+print(peak())
 """
+
+
+def peak() -> int:
+    """Bytes at the peak of this program alone; ru_maxrss would begin at what its parent held."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
 
 
 def bench_input(count: int) -> None:
@@ -222,7 +258,7 @@ def memory(counts: tuple[int, ...]) -> None:
         done = subprocess.run(
             [sys.executable, "-c", MEMORY.format(here=here, count=count)], capture_output=True, text=True, check=True
         )
-        peaks[count] = json.loads(done.stdout.splitlines()[-1])
+        peaks[count] = int(done.stdout.splitlines()[-1])
         rate = count / (time.perf_counter() - started)
         print(f"  {count:7} images: peak {peaks[count] / 2**20:7.0f} MiB, {rate:7.0f} images/s with the start")
     first, last = counts[0], counts[-1]
@@ -232,17 +268,19 @@ def memory(counts: tuple[int, ...]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=128)
+    parser.add_argument("--images", type=int, nargs=2, default=[64, 256], metavar=("FEW", "MANY"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--first", action="store_true", help="measure the start to the first images instead")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--counts", type=int, nargs="+", default=[1_000, 50_000])
     chosen = parser.parse_args()
     if chosen.memory:
         memory(tuple(chosen.counts))
-        return
-    overhead(chosen.images, chosen.rounds, chosen.threads)
-    first_image(chosen.rounds)
+    elif chosen.first:
+        first_image(chosen.rounds)
+    else:
+        overhead(*chosen.images, chosen.rounds, chosen.threads)
 
 
 if __name__ == "__main__":
