@@ -54,19 +54,17 @@ def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     return torch.stack(parts).sum()
 
 
-def perceptual(
-    real: Sequence[Tensor], fake: Sequence[Tensor], weights: Sequence[float] | None = None, *, style: float = 0.0
-) -> Tensor:
-    """Weighted L1 between features of a trunk, with GFPGAN's Gram-matrix term where `style` is not zero."""
-    pairs = list(_paired(real, fake))
-    weights = weights if weights is not None else [1.0] * len(pairs)
-    if len(weights) != len(pairs):
-        raise ValueError(f"{len(weights)} weights for {len(pairs)} layers")
-    total = torch.stack([w * (a.detach() - b).abs().mean() for w, (a, b) in zip(weights, pairs, strict=True)]).sum()
-    if style:
-        grams = [w * (gram(a.detach()) - gram(b)).abs().mean() for w, (a, b) in zip(weights, pairs, strict=True)]
-        total = total + style * torch.stack(grams).sum()
-    return total
+def perceptual(real: Sequence[Tensor], fake: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Weighted L1 between features of a trunk, layer by layer."""
+    if len(weights) != len(real):
+        raise ValueError(f"{len(weights)} weights for {len(real)} layers")
+    parts = [(a.detach() - b).abs().mean() for a, b in _paired(real, fake)]
+    return torch.stack([weight * part for weight, part in zip(weights, parts, strict=True)]).sum()
+
+
+def style(real: Sequence[Tensor], fake: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """The same between Gram matrices, as GFPGAN's released code adds it."""
+    return perceptual([gram(features) for features in real], [gram(features) for features in fake], weights)
 
 
 def gram(features: Tensor) -> Tensor:

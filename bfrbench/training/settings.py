@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import pydantic
+import torch
 
 from bfrbench.config import Frozen
+from bfrbench.errors import UsageError
 from bfrbench.nn import Discriminator
 from bfrbench.training.config import Augmentation
+from bfrbench.training.judges import Perceptual
 from bfrbench.training.patch import PatchDiscriminator
 
 Judge: TypeAlias = Discriminator | PatchDiscriminator
@@ -29,6 +33,31 @@ class AdversarialSettings(Frozen):
     r1_every: pydantic.PositiveInt = 16
     betas: tuple[float, float] = (0.0, 0.99)
     """Of Adam."""
+
+
+class PerceptualSettings(Frozen):
+    """For tasks whose results are compared by a network that has seen many pictures."""
+
+    perceptual: pydantic.NonNegativeFloat = 0.0
+    perceptual_trunk: str | None = None
+    """vgg19 (taken when none is named), vgg16, alexnet, squeezenet1.1, squeezenet1.1-keras, or LPIPS as it is:
+    lpips-alex, lpips-vgg, lpips-squeeze. Its weights must be in the store."""
+    style: pydantic.NonNegativeFloat = 0.0
+    """Weight of the Gram matrices of the same features."""
+
+    def perceptual_judge(self, device: torch.device) -> Perceptual | None:
+        """What judges, or None where nothing of it counts."""
+        if not self.perceptual and not self.style:
+            return None
+        return Perceptual(self.perceptual_trunk or "vgg19", device)
+
+
+def start_from(prior: str | None, recipe: str) -> Path | None:
+    """The place of the prior that a restorer starts from; None where the user wants none."""
+    if prior == "":
+        problem = "this recipe starts from a prior, and none is given"
+        raise UsageError(problem, f"write --set task.prior=RUN, a run of {recipe}, or task.prior=none to do without")
+    return None if prior in (None, "none") else Path(prior)
 
 
 def discriminator_of(size: int, settings: AdversarialSettings) -> Judge:

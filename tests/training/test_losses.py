@@ -83,10 +83,12 @@ def test_gram_is_the_scaled_product_of_channels() -> None:
     assert torch.allclose(losses.gram(features), wanted, atol=1e-6)
 
 
-def test_perceptual_weighs_layers_and_adds_style() -> None:
+def test_perceptual_and_style_weigh_layers() -> None:
     real, fake = [torch.zeros(1, 2, 2, 2)] * 2, [torch.ones(1, 2, 2, 2), torch.full((1, 2, 2, 2), 3.0)]
     assert float(losses.perceptual(real, fake, [1.0, 0.5])) == 2.5
-    assert float(losses.perceptual(real, fake, [1.0, 0.5], style=1.0)) == 2.5 + 0.5 + 0.5 * 4.5
+    assert float(losses.style(real, fake, [1.0, 0.5])) == 0.5 + 0.5 * 4.5
+    with pytest.raises(ValueError, match="1 weights for 2 layers"):
+        losses.perceptual(real, fake, [1.0])
 
 
 def test_identity_is_one_minus_the_cosine() -> None:
