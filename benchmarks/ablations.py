@@ -147,7 +147,9 @@ def prior(recipe: str, noise: str, seed: int, options: argparse.Namespace) -> Pa
 def restorer(variant: Variant, seed: int, options: argparse.Namespace) -> Path:
     """The weights of stage 2."""
     images, own = options.budget, [*variant.settings, f"degradation={degradation(options.size)}"]
-    if variant.prior is not None:
+    if variant.prior is None:
+        own.append("task.prior=none")
+    else:
         images -= of_prior(options)
         own.append(f"task.prior={prior(*variant.prior, seed, options)}")
     chosen = sets(variant.recipe, seed, images, own, options)

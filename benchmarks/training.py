@@ -37,7 +37,14 @@ from bfrbench.training.task import Faces
 
 SEED = 11
 RECIPE = "gpen-finetune"
-SETTINGS = ("task.multiplier=1", "task.narrow=0.5", "task.path_weight=2", f"run.seed={SEED}", "run.workers=1")
+SETTINGS = (
+    "task.multiplier=1",
+    "task.narrow=0.5",
+    "task.path_weight=2",
+    "task.prior=none",
+    f"run.seed={SEED}",
+    "run.workers=1",
+)
 
 
 class PlainBlur(Blur):

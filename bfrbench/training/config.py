@@ -72,7 +72,8 @@ class RecipeFile(Frozen):
     source: str
     """Where its values come from; values that differ, or that no source gives, are marked beside them."""
     degradation: str | None = None
-    """The degradation recipe of its pairs; None for a prior, which learns from sharp images alone."""
+    """The degradation recipe of its pairs, scaled to the size that is trained unless it is named with one
+    (`sr-x8@512` is by 8 at every size); None for a prior, which learns from sharp images alone."""
     size: pydantic.PositiveInt
     run: RunConfig
     task: dict[str, Any] = pydantic.Field(default_factory=dict)
@@ -86,8 +87,7 @@ def resolve(
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where} is not TOML ({error})", "mend it at that place") from error
-    if size is not None:
-        data = _at_size(data, size)
+    data = _at_size(data, size)
     for path in files:
         data = _overlaid(data, read_toml(path))
         where = f"{where} with {path}"
@@ -96,10 +96,12 @@ def resolve(
     return parse(data, RecipeFile, where=where)
 
 
-def _at_size(data: dict[str, Any], size: int) -> dict[str, Any]:
-    """`recipe@size` changes the size, and takes the degradation at that size where it has one of its own."""
+def _at_size(data: dict[str, Any], size: int | None) -> dict[str, Any]:
+    """`recipe@size` changes the size. The degradation that the recipe names follows it, whatever its own size is,
+    unless it is named with one; the degradation that a user names is taken as it is written."""
+    size = data.get("size") if size is None else size
     degradation = data.get("degradation")
-    if degradation and size < data["size"] and "@" not in degradation:
+    if degradation and "@" not in degradation:
         degradation = f"{degradation}@{size}"
     return {**data, "size": size, "degradation": degradation}
 

@@ -1,7 +1,9 @@
-"""Adam as StyleGAN2 sets it for lazy regularisation."""
+"""Adam as StyleGAN2 sets it: for lazy regularisation, and with equalised rates for layers that lack them."""
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -16,3 +18,13 @@ def adam(
     share = every / (every + 1) if every else 1.0
     listed = [{"params": list(parameters), "lr": rate * share} for parameters, rate in groups]
     return torch.optim.Adam(listed, betas=(betas[0] ** share, betas[1] ** share), eps=1e-8)
+
+
+def equalised(parameters: Iterable[nn.Parameter], rate: float) -> list[tuple[list[nn.Parameter], float]]:
+    """Groups in which a plain layer learns as one with equalised learning rate: Adam's steps do not depend on the
+    scale of gradients, so that scaling a weight by 1/√fan-in when it is used is scaling its rate by that."""
+    groups: dict[float, list[nn.Parameter]] = defaultdict(list)
+    for parameter in parameters:
+        fan_in = parameter[0].numel() if parameter.dim() > 1 else 1
+        groups[rate / math.sqrt(fan_in)].append(parameter)
+    return [(each, slow) for slow, each in groups.items()]

@@ -14,33 +14,34 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.data import Samples
+from bfrbench.imaging.resize import resize_batch
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
 from bfrbench.training.components import Components, ComponentSettings, FivePoints
-from bfrbench.training.judges import identity_network, perceptual_trunk
+from bfrbench.training.judges import identity_network
+from bfrbench.training.pathlength import PathLength
 from bfrbench.training.rates import adam
-from bfrbench.training.settings import AdversarialSettings, Judge, discriminator_of
+from bfrbench.training.settings import AdversarialSettings, Judge, PerceptualSettings, discriminator_of, start_from
 from bfrbench.training.task import Faces, Labeller, Phase, Task, TaskContext, Terms
 from bfrbench_gpen.network import Gpen, GpenShape, Variant
 
 
-class GpenSettings(AdversarialSettings, ComponentSettings):
+class GpenSettings(AdversarialSettings, PerceptualSettings, ComponentSettings):
     """The `[task]` table of a GPEN recipe."""
 
     variant: Variant = "full"
     in_size: pydantic.PositiveInt | None = None
     """Side of the input in the super-resolution form."""
     prior: str | None = None
-    """A run or checkpoint of `gpen-prior` with the same shape: its averaged generator and its discriminator."""
+    """A run or checkpoint of `gpen-prior` with the same shape: its averaged generator and its discriminator.
+    "none" starts from nothing; a recipe that cannot do without has "" here, which is refused."""
     adversarial: pydantic.NonNegativeFloat = 1.0
     judged_from: pydantic.NonNegativeInt = 0
     """Images before which the discriminator rests: the restorer learns from its other losses alone."""
     l1: pydantic.NonNegativeFloat = 0.0
     smooth_l1: pydantic.NonNegativeFloat = 0.0
     feature_matching: pydantic.NonNegativeFloat = 0.0
-    perceptual: pydantic.NonNegativeFloat = 0.0
-    perceptual_trunk: str | None = None
     identity: pydantic.NonNegativeFloat = 0.0
     path_weight: pydantic.NonNegativeFloat = 0.0
     path_every: pydantic.PositiveInt = 4
@@ -63,8 +64,8 @@ class GpenTraining(Task):
         shape = GpenShape(context.size, in_size=s.in_size, **scale).variant(s.variant)  # type: ignore[arg-type]
         self.gpen = self._network(shape)
         discriminator = discriminator_of(context.size, s)
-        if s.prior is not None:
-            _embed(Path(s.prior), self.gpen, discriminator)
+        if prior := start_from(s.prior, "gpen-prior"):
+            _embed(prior, self.gpen, discriminator)
         self.gpen, discriminator = self.gpen.to(self.device), discriminator.to(self.device)
         if s.variant == "without-finetuning":
             for parameter in self.gpen.generator.parameters():
@@ -85,9 +86,9 @@ class GpenTraining(Task):
             augmentation=s.augmentation,
             compile=context.compile,
         )
-        self.trunk = perceptual_trunk(s.perceptual_trunk or "vgg19", self.device) if s.perceptual else None
+        self.perceptual = s.perceptual_judge(self.device)
         self.embed = identity_network(self.device) if s.identity else None
-        self.path_mean = torch.zeros((), device=self.device)
+        self.path = PathLength("gpen", self._paths, weight=s.path_weight, every=s.path_every, device=self.device)
         self.images = 0
         self.components = Components(context.size, s, s.narrow) if s.components else None
         if self.components is not None:
@@ -96,13 +97,11 @@ class GpenTraining(Task):
 
     @property
     def loss_networks(self) -> tuple[str, ...]:
-        trunk = (self.settings.perceptual_trunk or "vgg19",) if self.trunk else ()
-        return (*trunk, *(("arcface-ir-se50",) if self.embed else ()))
+        perceptual = self.perceptual.cards if self.perceptual else ()
+        return (*perceptual, *(("arcface-ir-se50",) if self.embed else ()))
 
     def phases(self) -> Sequence[Phase]:
-        own = [Phase("restorer", "gpen", self._lose)]
-        if self.settings.path_weight:
-            own.append(Phase("path", "gpen", self._path, every=self.settings.path_every, exact=True))
+        own = [Phase("restorer", "gpen", self._lose), *self.path.phases()]
         parts = self.components.phases(self._out) if self.components else ()
         judges = self.adversary.phases() if self.settings.adversarial else ()
         return [*own, *(phase.only(lambda: self.judged) for phase in (*judges, *parts))]
@@ -115,15 +114,16 @@ class GpenTraining(Task):
         return FivePoints(sets) if self.components else None
 
     def state(self) -> dict[str, Tensor]:
-        return {"path-mean": self.path_mean, "images": torch.tensor(self.images), **self.adversary.state()}
+        return {"images": torch.tensor(self.images), **self.path.state(), **self.adversary.state()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        self.path_mean = state["path-mean"].to(self.device)
+        self.path.load_state(state)
         self.images = int(state.get("images", 0))
         self.adversary.load_state(state)
 
     def after_step(self, images: int, stats: dict[str, float]) -> None:
         self.images = images
+        self.path.after_step(stats)
         self.adversary.after_step(self.batch, stats)
 
     def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
@@ -141,12 +141,10 @@ class GpenTraining(Task):
         return [(encoder, self.settings.lr_encoder), (prior, self.settings.lr_decoder)]
 
     def _given(self, faces: Faces) -> Tensor:
-        """What the network sees."""
+        """What the network sees: of the super-resolution form, the face shrunk as the restorer shrinks it."""
         assert faces.lq is not None
         side = self.gpen.shape.entry
-        if faces.lq.shape[-1] == side:
-            return faces.lq
-        return nn.functional.interpolate(faces.lq, size=(side, side), mode="area")
+        return resize_batch(faces.lq, (side, side)).clamp(-1, 1)
 
     def _made(self, out: Tensor) -> Tensor:
         """What the network gives, in [-1, 1] as faces are."""
@@ -169,21 +167,19 @@ class GpenTraining(Task):
             with torch.no_grad():
                 real = judge(gt)[1]
             terms["feature-matching"] = s.feature_matching * losses.feature_matching(real, judge(out)[1])
-        if self.trunk is not None:
-            terms["perceptual"] = s.perceptual * losses.perceptual(self.trunk(gt), self.trunk(out))
+        if self.perceptual is not None:
+            terms |= self.perceptual.terms(gt, out, features=s.perceptual, style=s.style)
         if self.embed is not None:
             terms["identity"] = s.identity * losses.identity(self.embed(gt), self.embed(out))
         if self.components is not None and self.judged:
             terms.update(self.components.terms(out, faces))
         return terms
 
-    def _path(self, faces: Faces) -> Terms:
-        """The prior's path length along w, with the encoder's features as they are."""
+    def _paths(self, faces: Faces) -> tuple[Tensor, Tensor]:
+        """The prior's images and their w, with the encoder's features as they are."""
         w, features = self.gpen.encode(self._given(faces))
         ws = self.gpen.generator.spread(w)
-        lengths = losses.path_lengths(self._made(self.gpen.decode(ws, features)), ws)
-        penalty, self.path_mean = losses.path_penalty(lengths, self.path_mean)
-        return {"path": penalty * self.settings.path_weight}
+        return self._made(self.gpen.decode(ws, features)), ws
 
 
 def _embed(place: Path, gpen: Gpen, discriminator: Judge) -> None:

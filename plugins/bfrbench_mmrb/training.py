@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pydantic
 import torch
@@ -22,16 +22,16 @@ from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
 from bfrbench.training.components import Components, ComponentSettings, FivePoints
-from bfrbench.training.judges import identity_network, perceptual_trunk
-from bfrbench.training.rates import adam
-from bfrbench.training.settings import AdversarialSettings, Judge, discriminator_of
+from bfrbench.training.judges import identity_network
+from bfrbench.training.rates import adam, equalised
+from bfrbench.training.settings import AdversarialSettings, Judge, PerceptualSettings, discriminator_of, start_from
 from bfrbench.training.task import Faces, Labeller, Phase, Task, TaskContext, Terms
 from bfrbench_mmrb.block import PATHS, BlockName, PathName
 from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2, Restored
 from bfrbench_mmrb.priors import read_prior
 
 
-class MmrbSettings(AdversarialSettings, ComponentSettings):
+class MmrbSettings(AdversarialSettings, PerceptualSettings, ComponentSettings):
     """The `[task]` table of an MMRB recipe."""
 
     multiplier: pydantic.PositiveFloat = 1.0
@@ -43,7 +43,8 @@ class MmrbSettings(AdversarialSettings, ComponentSettings):
     width: pydantic.PositiveFloat = 1.0
     mapping_layers: pydantic.PositiveInt = 8
     prior: str | None = None
-    """A run or checkpoint of `stylegan2-prior` with the same shape, or a file of a published StyleGAN2."""
+    """A run or checkpoint of `stylegan2-prior` with the same shape, or a file of a published StyleGAN2; "none"
+    starts from nothing, and the recipe's "" is refused."""
     warm_up: bool = True
     """Stage S0: reconstruct sharp faces with the prior frozen and no discriminator."""
     teacher: bool = True
@@ -54,7 +55,7 @@ class MmrbSettings(AdversarialSettings, ComponentSettings):
     teacher_until: float = 0.6
     """Shares of the training at which S0 and S1 end."""
     sharp_share: float = 0.1
-    """Chance, after S0, that a face comes in sharp."""
+    """Chance, after S0 and as part of it, that a face comes in sharp."""
     teacher_ramp: pydantic.NonNegativeInt = 120_000
     """Images over which the teacher's terms grow to their weight."""
     latent: pydantic.NonNegativeFloat = 0.1
@@ -67,12 +68,14 @@ class MmrbSettings(AdversarialSettings, ComponentSettings):
     factor: pydantic.PositiveInt = 8
     l1: pydantic.NonNegativeFloat = 0.1
     perceptual: pydantic.NonNegativeFloat = 1.0
-    perceptual_trunk: str = "vgg19"
     adversarial: pydantic.NonNegativeFloat = 0.1
     pyramid: pydantic.NonNegativeFloat = 1.0
     pyramid_until: pydantic.NonNegativeInt = 600_000
     """Images for which the decoder's small images are taught."""
     identity: pydantic.NonNegativeFloat = 0.0
+    rates: Literal["plain", "equalised"] = "plain"
+    """Whether the codec's weights learn at `lr`, or each at `lr` over the root of its fan-in, as layers with equalised
+    learning rate do (then lr = 2e-3 and betas = [0, 0.99] are StyleGAN2's)."""
     lr: pydantic.PositiveFloat = 1e-4
     lr_prior: pydantic.PositiveFloat = 1e-5
     lr_discriminator: pydantic.PositiveFloat = 1e-4
@@ -88,15 +91,17 @@ class MmrbTraining(Task):
 
     Settings = MmrbSettings
     averaged = "mmrb"
+    staged = True
     views = 2
 
     def __init__(self, context: TaskContext) -> None:
         self.settings = s = MmrbSettings.model_validate(dict(context.settings))
         self.batch, self.device, self.length = context.batch, context.device, context.images
+        self.views = 2 if s.two_views else 1
         self.mmrb = MmrbStyleGan2(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        if s.prior is not None:
-            _adopt(Path(s.prior), self.mmrb, discriminator)
+        if prior := start_from(s.prior, "stylegan2-prior"):
+            _adopt(prior, self.mmrb, discriminator)
         self.mmrb, discriminator = self.mmrb.to(self.device), discriminator.to(self.device)
         self.networks = {"mmrb": self.mmrb, "discriminator": discriminator}
         self.optimisers = {
@@ -113,7 +118,7 @@ class MmrbTraining(Task):
             augmentation=s.augmentation,
             compile=context.compile,
         )
-        self.trunk = perceptual_trunk(s.perceptual_trunk, self.device) if s.perceptual else None
+        self.perceptual = s.perceptual_judge(self.device)
         self.embed = identity_network(self.device) if s.identity else None
         self.components = Components(context.size, s, s.narrow) if s.components else None
         if self.components is not None:
@@ -127,12 +132,13 @@ class MmrbTraining(Task):
 
     @property
     def loss_networks(self) -> tuple[str, ...]:
-        trunk = (self.settings.perceptual_trunk,) if self.trunk else ()
-        return (*trunk, *(("arcface-ir-se50",) if self.embed else ()))
+        perceptual = self.perceptual.cards if self.perceptual else ()
+        return (*perceptual, *(("arcface-ir-se50",) if self.embed else ()))
 
     @property
     def stage(self) -> int:
-        """0, 1 or 2, by the share of the training that is done; a stage that is switched off is passed over."""
+        """0, 1 or 2, by the share of the training that is done. Without S0 training begins in S1; the prior learns in
+        S2 whatever else is switched off."""
         done, s = self.images / self.length, self.settings
         if s.warm_up and done < s.warm_up_until:
             return 0
@@ -183,22 +189,25 @@ class MmrbTraining(Task):
         prior = list(self.mmrb.generator.parameters())
         inside = {id(parameter) for parameter in prior}
         codec = [parameter for parameter in self.mmrb.parameters() if id(parameter) not in inside]
-        return [(codec, self.settings.lr), (prior, self.settings.lr_prior)]
+        rate = self.settings.lr
+        groups = equalised(codec, rate) if self.settings.rates == "equalised" else [(codec, rate)]
+        return [*groups, (prior, self.settings.lr_prior)]
 
     def _given(self, faces: Faces) -> Restored:
         """The restorer's answer to what this stage feeds it."""
         assert faces.lq is not None
         if self.stage == 0:
             return self.mmrb.restore(faces.gt, fixed_noise=False)
-        sharp = torch.rand(len(faces), 1, 1, 1, device=faces.gt.device) < self.settings.sharp_share
+        share = self.settings.sharp_share if self.settings.warm_up else 0.0
+        sharp = torch.rand(len(faces), 1, 1, 1, device=faces.gt.device) < share
         return self.mmrb.restore(torch.where(sharp, faces.gt, faces.lq), fixed_noise=False)
 
     def _lose(self, faces: Faces) -> Terms:
         s, out, gt = self.settings, self._given(faces), faces.gt
         self._watch(out, gt)
         terms: Terms = {"l1": s.l1 * (out.image - gt).abs().mean()}
-        if self.trunk is not None:
-            terms["perceptual"] = s.perceptual * losses.perceptual(self.trunk(gt), self.trunk(out.image))
+        if self.perceptual is not None:
+            terms |= self.perceptual.terms(gt, out.image, features=s.perceptual, style=s.style)
         if self.stage == 0:
             return terms
         if s.adversarial:
@@ -227,7 +236,7 @@ class MmrbTraining(Task):
         """What the teacher says: of the sharp face in S1 and S2, of the other view in S2."""
         s, teacher = self.settings, self.teacher
         terms: Terms = {}
-        assert teacher is not None and faces.second is not None
+        assert teacher is not None
         if s.teacher:
             with torch.no_grad():
                 ws, features = teacher.encode(faces.gt)
@@ -238,10 +247,10 @@ class MmrbTraining(Task):
             terms["latent"] = ramp * s.latent * (out.ws - ws).square().mean()
             terms["feature"] = ramp * s.feature * torch.stack(gaps).mean()
         if s.two_views and self.stage == 2:
+            looks = cast(Tensor, faces.lq), cast(Tensor, faces.second)
             with torch.no_grad():
-                targets = teacher(faces.second), teacher(cast(Tensor, faces.lq))
-            second = self.mmrb.restore(faces.second, fixed_noise=True).image
-            first = self.mmrb.restore(cast(Tensor, faces.lq), fixed_noise=True).image
+                targets = teacher(looks[1]), teacher(looks[0])
+            first, second = (self.mmrb.restore(look, fixed_noise=True).image for look in looks)
             gap = (first - targets[0]).abs().mean() + (second - targets[1]).abs().mean()
             terms["consistency"] = s.consistency * gap / 2
         return terms

@@ -18,7 +18,7 @@ from bfrbench.training.order import Place
 from bfrbench.training.task import Faces
 from tests.training.conftest import TINY
 
-PAIRS = [*TINY, "run.images=16", "degradation=vqfr-1@32", "task.components=0.5"]
+PAIRS = [*TINY, "run.images=16", "degradation=vqfr-1@32", "task.components=0.5", "task.prior=none"]
 
 
 def points_of(sample: object) -> torch.Tensor:

@@ -22,7 +22,7 @@ from bfrbench.training.journal import read_stats
 from bfrbench.training.plot import draw
 from tests.training.conftest import TINY
 
-PAIRS = [*TINY, "run.images=32", "degradation=vqfr-1@32", "task.r1_every=2"]
+PAIRS = [*TINY, "run.images=32", "degradation=vqfr-1@32", "task.r1_every=2", "task.prior=none"]
 
 
 def order(photographs: Path, recipe: str, *more: str, validation: bool = False) -> start.Order:
@@ -134,6 +134,32 @@ def test_a_setting_that_is_wrong_is_named_before_anything_starts(photographs: Pa
         order(photographs, "gpen-finetune@32", word)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "degradation"),
+    [
+        ("gpen-finetune", "gpen-paper@512"),
+        ("gpen-finetune@128", "gpen-paper@128"),
+        ("gpen-finetune@1024", "gpen-paper@1024"),
+        ("gpen-code@512", "gpen-code@512"),
+        ("gpen-sr@64", "sr-x8@512"),
+        ("mmrb@1024", "gfpgan@1024"),
+    ],
+)
+def test_a_recipe_degrades_for_the_size_it_trains_and_by_a_factor_at_every_size(recipe: str, degradation: str) -> None:
+    assert start.order(recipe, ["studio-ci"]).recipe.degradation == degradation
+    assert start.order(recipe, ["studio-ci"], sets=["degradation=vqfr-1"]).recipe.degradation == "vqfr-1"
+
+
+@pytest.mark.parametrize("recipe", ["gpen-finetune@32", "gpen-sr@32", "mmrb@32", "gpen-mmrb@32"])
+def test_a_restorer_without_its_prior_is_refused_unless_none_is_wanted(
+    recipe: str, photographs: Path, tmp_path: Path
+) -> None:
+    sets = [*TINY, "task.perceptual=0"]
+    with pytest.raises(UsageError, match=r"starts from a prior, and none is given.*task\.prior=RUN"):
+        start.train(start.order(recipe, [str(photographs)], sets=sets), tmp_path / "run")
+    start.preview(start.order(recipe, [str(photographs)], sets=[*sets, "task.prior=none"]))
+
+
 def test_no_data_and_an_empty_folder_are_said(photographs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no data set is given"):
         start.order("gpen-finetune@32", [])
@@ -215,6 +241,7 @@ def test_eight_faces_are_learnt_by_heart(recipe: str, photographs: Path, tmp_pat
         "task.lr_discriminator=2e-4",
         "task.adversarial=0.01",
         "degradation=vqfr-1@64",
+        "task.prior=none",
         *(["task.identity=0", "task.path_weight=0"] if "code" in recipe else []),
     ]
     eight = tmp_path / "eight"

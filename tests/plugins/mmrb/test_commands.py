@@ -18,7 +18,7 @@ from bfrbench.training.journal import read_stats
 from tests.shared_data import shared
 from tests.shared_weights import shared_store
 
-SMALL = ["narrow=0.0625", "style_dim=32", "perceptual=0", "warm_up=false"]
+SMALL = ["narrow=0.0625", "style_dim=32", "perceptual=0", "warm_up=false", "prior=none"]
 SHORT = ["images=4", "batch=2", "workers=0", "log_every=2", "checkpoint_every=4"]
 
 

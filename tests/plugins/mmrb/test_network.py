@@ -31,6 +31,7 @@ TINY = [
     "task.teacher_until=0.6",
     "task.teacher_ramp=0",
     "degradation=vqfr-1@32",
+    "task.prior=none",
 ]
 LINKS: tuple[Link, ...] = ("cs_sft", "sft", "concat_fuse", "noise_concat")
 
@@ -139,6 +140,25 @@ def test_each_part_of_the_strategy_can_be_switched_off(photographs: Path, tmp_pa
     seen = {name for line in read_stats(tmp_path / "run") for name in line}
     assert ("restorer/latent" in seen) == ("teacher=false" not in switch)
     assert ("restorer/consistency" in seen) == ("two_views=false" not in switch)
+
+
+def test_without_the_warm_up_no_sharp_face_comes_in_and_one_view_is_enough(photographs: Path) -> None:
+    faces = Faces(*(torch.rand(4, 3, 32, 32) * 2 - 1 for _ in range(2)))
+    plain = task_of(photographs, "task.warm_up=false", "task.two_views=false", "task.sharp_share=1.0")
+    seen: list[torch.Tensor] = []
+    plain.mmrb.restore = lambda image, *, fixed_noise: seen.append(image)  # type: ignore[method-assign]
+    plain._given(faces)
+    assert plain.views == 1 and torch.equal(seen[0], faces.lq)
+    assert task_of(photographs).views == 2
+
+
+def test_equalised_rates_are_for_the_codec_alone(photographs: Path) -> None:
+    task = task_of(photographs, "task.rates=equalised", "task.lr=2e-3")
+    rates = {id(p): group["lr"] for group in task.optimisers["mmrb"].param_groups for p in group["params"]}
+    assert len(rates) == len(list(task.mmrb.parameters()))
+    entry = task.mmrb.entry.weight
+    assert rates[id(entry)] == pytest.approx(2e-3 / (3 * 9) ** 0.5)
+    assert {rates[id(p)] for p in task.mmrb.generator.parameters()} == {1e-5}
 
 
 def test_a_trained_file_restores_and_conforms(photographs: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ SUPERVISED = [
     "run.validate_every=10000",
     "degradation=vqfr-1@64",
     "task.narrow=0.125",
+    "task.prior=none",
     "task.l1=1.0",
     "task.perceptual=0",
     "task.adversarial=0",
