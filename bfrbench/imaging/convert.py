@@ -27,5 +27,8 @@ def quantise(batch: Tensor) -> Tensor:
 
 def from_tensor(image: Tensor) -> U8Image:
     """3×H×W float in [0, 1] to H×W×3 uint8."""
-    array: U8Image = quantise(image.float()).permute(1, 2, 0).contiguous().cpu().numpy()
+    import numpy as np
+
+    planes = quantise(image.float()).cpu().numpy()
+    array: U8Image = np.stack(list(planes), -1)  # torch turns bytes three times as slowly
     return array
