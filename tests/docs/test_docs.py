@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -73,3 +74,16 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
         path = ROOT / name
         if path.suffix in (".py", ".md", ".toml", ".txt", ".yml", ".json") and path.is_file():
             assert not machine.search(path.read_text(encoding="utf-8")), f"{name} holds a path of one machine"
+
+
+def test_the_numbers_of_the_readme_are_those_of_the_committed_scorecards() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    head, *rows = re.findall(r"^\| (?:restorer|mmrb-lite|bicubic|input) \|.*$", page, re.MULTILINE)
+    names = [cell.strip().split()[0] for cell in head.strip("|").split("|")[1:]]
+    assert len(rows) == 3 and len(names) == 6
+    for row in rows:
+        restorer, *cells = (cell.strip() for cell in row.strip("|").split("|"))
+        card = json.loads((ROOT / "leaderboards/studio-ci/scorecards" / f"{restorer}.json").read_text())
+        for name, cell in zip(names, cells, strict=True):
+            digits = len(cell.partition(".")[2])
+            assert f"{card['results']['metrics'][name]['value']:.{digits}f}" == cell, (restorer, name)
