@@ -119,8 +119,7 @@ class Isolated:
     def _end(self) -> None:
         for connection in (self._inbox, self._outbox):
             connection.close()
-        self._process.kill()
-        self._process.wait()
+        _kill_all(self._process)
 
     def _resident(self) -> int:
         import psutil
@@ -151,3 +150,17 @@ def _most_of_memory() -> int:
     import psutil
 
     return int(psutil.virtual_memory().total * 0.8)
+
+
+def _kill_all(process: subprocess.Popen[bytes]) -> None:
+    """A worker and what it has started: programs in sessions of their own would outlive it, and hold a GPU."""
+    import psutil
+
+    started = []
+    with contextlib.suppress(psutil.Error):
+        started = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    for each in started:
+        with contextlib.suppress(psutil.Error):
+            each.kill()

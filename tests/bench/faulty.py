@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import sys
 import time
 
@@ -52,8 +53,10 @@ class Mixed(Fault):
 
 
 class Hangs(Fault):
+    """Waits for a program of its own, in a session of its own, that hangs."""
+
     def fail(self, batch: Batch):
-        time.sleep(3600)
+        subprocess.run(["sleep", "3599.25"], start_new_session=True)
 
 
 class Segfaults(Fault):

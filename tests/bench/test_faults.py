@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bfrbench.bench.plan import make_plan
@@ -42,6 +43,8 @@ def test_a_restorer_that_hangs_is_stopped_after_the_time_limit(tmp_path: Path, f
     card = run("faulty-hangs", tmp_path / "run", count=4, batch=1, time_limit=1.0)
     assert card.results.failures == {"timeout": 1}
     assert any("no answer in 1 s" in note for note in card.observed.notes)
+    left = [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "3599.25"]]
+    assert left == [], "the program that the restorer waited for goes on"
 
 
 def test_a_leak_costs_a_restart_and_no_image(tmp_path: Path, faulty: Path) -> None:
