@@ -120,7 +120,7 @@ class Niqe:
 
         whole = features[~features.isnan().any(1)]
         if len(whole) < 2:
-            return torch.tensor(torch.nan, dtype=torch.float64)
+            return features.new_full((), torch.nan)
         spread = torch.linalg.pinv((self._covariance + torch.cov(whole.T)) / 2)
         apart = self._mean - features.nanmean(0)
         distance: Tensor = (apart @ spread @ apart).sqrt()

@@ -71,7 +71,11 @@ def subsample(
         chosen[:] = False
         chosen[subset] = True
         positions = np.flatnonzero(chosen[numbers])
-        rows.append(_values(statistics, positions))
+        part = statistics(positions)
+        if not np.isfinite(part).all():  # of a part, as a rate with a threshold of its own: no fault of the features
+            problem = f"a part of {len(positions)} of {images} images has no distance"
+            raise TooLittleMeasured(problem, "measure more images")
+        rows.append(np.asarray(part, dtype=np.float64))
         sizes.append(len(positions))
     drawn = np.stack(rows)
     share = float(np.mean(sizes)) / images

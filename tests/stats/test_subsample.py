@@ -68,6 +68,8 @@ def test_too_few_people_and_a_distance_that_is_nan_are_errors() -> None:
         subsample_estimate(lambda at: 1.0, 8, ["a", "b", "c", "d"] * 2)
     with pytest.raises(InputError, match="nan"):
         subsample_estimate(lambda at: float("nan"), 20)
+    with pytest.raises(TooLittleMeasured, match="a part of 10 of 20 images has no distance"):
+        subsample_estimate(lambda at: 1.0 if len(at) == 20 else float("nan"), 20)
     with pytest.raises(InputError, match="fraction"):
         subsample_estimate(lambda at: 1.0, 20, fraction=1.0)
 
