@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bfrbench import digests
-from bfrbench.bench import provenance
+from bfrbench.bench import depends, provenance
 from bfrbench.bench.manifest import Choices, Manifest, RestorerIdentity
 from bfrbench.bench.ranks import Rank, device_of, this_rank
 from bfrbench.bench.settings import Settings
@@ -132,7 +132,7 @@ def _identity(
         precision=settings.precision,
         sample=settings.sample,
         point=settings.point,
-        weights=provenance.weights_of(spec, argument),
+        weights=depends.on(spec, argument, package, loaded),
     )
 
 

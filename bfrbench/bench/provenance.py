@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bfrbench
-from bfrbench import digests, places
-from bfrbench.digests import Digest
+from bfrbench import places
 
 if TYPE_CHECKING:
     from bfrbench.plugins import PluginHost
-    from bfrbench.specs import RestorerSpec
 
 LIBRARIES = (
     "torch",
@@ -72,23 +70,3 @@ def package_of(plugin: str, host: PluginHost) -> tuple[str, str]:
     """The distribution, and its version, that a plugin came with; empty for an object of the caller's own."""
     found = host.plugins.get(plugin)
     return (found.distribution, found.version) if found is not None else ("", "")
-
-
-def weights_of(spec: RestorerSpec, argument: str | None) -> dict[str, Digest]:
-    """The digest of the file or folder of a restorer's argument, else of each weight card that it names."""
-    if argument:
-        path = Path(argument)
-        if not path.exists():
-            return {}
-        return {"argument": digests.of_file(path) if path.is_file() else _of_folder(path)}
-    if not spec.weights:
-        return {}
-    from bfrbench.weights import WeightStore
-
-    store = WeightStore()
-    return {name: store.digest(name) for name in spec.weights}
-
-
-def _of_folder(folder: Path) -> Digest:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digests.of_data([[path.relative_to(folder).as_posix(), digests.of_file(path)] for path in files])

@@ -128,7 +128,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         return app.meta(list(arguments) if arguments is not None else None, exit_on_error=False, print_error=False) or 0
     except KeyboardInterrupt as interrupt:
-        print(f"interrupted; {interrupt or 'run the same command again to go on'}", file=sys.stderr)
+        print(f"interrupted; {str(interrupt) or 'run the same command again to go on'}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except cyclopts.CycloptsError as error:
         return outcome.usage(error)

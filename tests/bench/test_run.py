@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from bfrbench.bench import manifest as manifests
 from bfrbench.bench import scorecard
@@ -41,12 +42,12 @@ class Counting:
     def __init__(self, stop_after: int | None = None) -> None:
         self.inner: LoadedRestorer = load_restorer("bicubic")
         self.asked: list[str] = []
-        self.stop_after = stop_after
+        self.stops = [] if stop_after is None else [stop_after]  # a note, which makes no other restorer of it
 
     def restore(self, batch: Batch) -> object:
         self.asked += batch.ids
-        if self.stop_after is not None and len(self.asked) >= self.stop_after:
-            self.stop_after = None  # once: a second one would mean to stop at once
+        if self.stops and len(self.asked) >= self.stops[0]:
+            self.stops.clear()  # once: a second one would mean to stop at once
             os.kill(os.getpid(), 2)
         return self.inner.restore(batch)
 
@@ -144,6 +145,42 @@ def test_another_run_in_the_folder_is_refused_by_what_differs(
     run(tmp_path / "run")
     with pytest.raises(UsageError, match=named):
         run(tmp_path / "run", **changes)
+
+
+class Darker:
+    """A restorer of the caller's own, with a number and a network."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor, self.network = factor, torch.nn.Conv2d(3, 3, 1)
+        torch.nn.init.eye_(self.network.weight.data[:, :, 0, 0])
+        self.seen: list[str] = []
+
+    def restore(self, batch: Batch) -> torch.Tensor:
+        self.seen += batch.ids
+        return batch.lq * self.factor
+
+
+def test_a_restorer_of_the_callers_own_that_changed_is_another_run(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    first = Darker(1.0)
+    run(tmp_path, first)
+    assert run(tmp_path, first).results.images == COUNT  # what it noted meanwhile is no change
+    with pytest.raises(UsageError, match=r"holds another run \(.*state"):
+        run(tmp_path, Darker(0.5))
+    with torch.no_grad():
+        first.network.weight += 1
+    with pytest.raises(UsageError, match="holds another run"):
+        run(tmp_path, first)
+
+
+def test_a_program_that_changed_is_another_run(tmp_path: Path) -> None:
+    program = tmp_path / "infer.sh"
+    program.write_text('cp "$1"/* "$2"/')
+    ref = f"command:sh {program} {{input}} {{output}}"
+    run(tmp_path / "run", ref, count=4)
+    program.write_text('cp -r "$1"/* "$2"/')
+    with pytest.raises(UsageError, match=r"holds another run \(.*infer.sh"):
+        run(tmp_path / "run", ref, count=4)
 
 
 def test_another_version_of_a_library_does_not_mix_in(tmp_path: Path) -> None:
