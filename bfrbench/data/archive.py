@@ -16,10 +16,12 @@ import tarfile
 import zipfile
 import zlib
 from bz2 import BZ2File
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
+
+import filelock
 
 from bfrbench import atomic, places
 from bfrbench.data.card import Ids
@@ -132,18 +134,25 @@ def _plain(path: Path) -> Path:
     found = path.stat()
     key = hashlib.sha256(f"{path.absolute()}\0{found.st_size}\0{found.st_mtime_ns}".encode()).hexdigest()[:24]
     plain = places.home() / "cache" / "archives" / f"{key}.tar"
-    if not plain.is_file():
+    if plain.is_file():
+        return plain
+    try:
         plain.parent.mkdir(parents=True, exist_ok=True)
-        limit = min(_MAX_RATIO * found.st_size, shutil.disk_usage(plain.parent).free - MAX_BYTES)
-        try:
-            with opener(path) as packed, atomic.landing(plain) as part, part.open("wb") as out:
-                _copy(packed, out, limit, path)
-                out.flush()
-                if not tarfile.is_tarfile(part):
-                    raise InputError(f"{path} holds no tar archive", "replace it")
-        except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-            raise InputError(f"{path} cannot be unpacked ({error})", "replace it, or free some disk") from error
+        with filelock.FileLock(plain.with_suffix(".lock")):  # processes that open it together unpack it once
+            if not plain.is_file():
+                _unpack(path, opener, plain)
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
+        raise InputError(f"{path} cannot be unpacked ({error})", "replace it, or free some disk") from error
     return plain
+
+
+def _unpack(path: Path, opener: Callable[[Path], IO[bytes]], plain: Path) -> None:
+    limit = min(_MAX_RATIO * path.stat().st_size, shutil.disk_usage(plain.parent).free - MAX_BYTES)
+    with opener(path) as packed, atomic.landing(plain) as part, part.open("wb") as out:
+        _copy(packed, out, limit, path)
+        out.flush()
+        if not tarfile.is_tarfile(part):
+            raise InputError(f"{path} holds no tar archive", "replace it")
 
 
 def _copy(packed: IO[bytes], out: IO[bytes], limit: int, path: Path) -> None:

@@ -8,10 +8,13 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,7 +160,7 @@ def test_a_bomb_in_a_zip_and_in_a_compressed_tar_is_refused_before_it_grows(tmp_
         with pytest.raises(InputError, match="do not trust"):
             open_dataset(str(tmp_path / name))
     cached = Path(os.environ["BFRBENCH_HOME"]) / "cache" / "archives"
-    assert not list(cached.glob("*"))
+    assert [path for path in cached.glob("*") if path.suffix != ".lock"] == []
 
 
 def test_a_zip_that_lies_about_a_size_a_cut_archive_and_a_linked_member_are_told(tmp_path: Path) -> None:
@@ -200,3 +203,24 @@ def test_an_archive_that_was_replaced_under_way_is_told(tmp_path: Path) -> None:
 def test_what_is_an_archive_is_known_by_its_name() -> None:
     assert archive.is_archive(Path("A.TAR.GZ"))
     assert not archive.is_archive(Path("a.gz"))
+
+
+def test_a_compressed_archive_that_many_open_at_once_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as packed:
+        for number in range(3):
+            member, content = tarfile.TarInfo(f"{number}.png"), png(8, 8)
+            member.size = len(content)
+            packed.addfile(member, io.BytesIO(content))
+    unpacked, unpack = [], archive._unpack
+
+    def slowly(*about: Any) -> None:
+        unpacked.append(about)
+        time.sleep(0.2)
+        unpack(*about)
+
+    monkeypatch.setattr(archive, "_unpack", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: len(list(archive.members(tmp_path / "x.tar.gz"))), range(4)))
+    assert found == [3] * 4 and len(unpacked) == 1
