@@ -24,9 +24,9 @@ from bfrbench.bench.recovery import Recovering
 from bfrbench.bench.restoring import Direct, Engine
 from bfrbench.bench.scorecard import Scorecard
 from bfrbench.bench.scoring import Scoring
-from bfrbench.bench.stopping import Stopping
 from bfrbench.bench.work import Overlap, Work
 from bfrbench.errors import BfrbenchError
+from bfrbench.stopping import Stopping
 
 if TYPE_CHECKING:
     from bfrbench.metrics.reference import Reference

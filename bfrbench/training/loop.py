@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from bfrbench.bench.stopping import Stopping
 from bfrbench.errors import Diverged, InputError
+from bfrbench.stopping import Stopping
 from bfrbench.training import checkpoint
 from bfrbench.training.config import RunConfig
 from bfrbench.training.ema import Average
@@ -73,8 +73,7 @@ class Trainer:
                 if any(self.ranks.gather(stopping.asked.is_set())) and self.sound:
                     self._interrupted()
                 self._step(steps)
-        if not checkpoint.folder(self.out, self.clock.images).exists():
-            self.save()
+        self._keep()
         self.journal.finished(self.clock.images)
 
     def _step(self, steps: Iterator[Step]) -> None:
@@ -101,8 +100,7 @@ class Trainer:
 
     def _interrupted(self) -> None:
         """Between two steps, where all that a checkpoint holds belongs together."""
-        if not checkpoint.folder(self.out, self.clock.images).exists():
-            self.save()
+        self._keep()
         self.ranks.wait()  # a launcher ends the others as soon as one is gone
         raise KeyboardInterrupt
 
@@ -198,6 +196,11 @@ class Trainer:
             self.clock.best = score
             self.clock.best_place = checkpoint.folder(self.out, self.clock.images).name
             self.owed = True
+
+    def _keep(self) -> None:
+        """A checkpoint of this moment, unless there is one."""
+        if not checkpoint.folder(self.out, self.clock.images).exists():
+            self.save()
 
     def save(self) -> None:
         """A checkpoint of this moment, by the first process."""
