@@ -1,9 +1,11 @@
-"""Files that land whole or not at all: written beside their place, flushed to disk, then renamed."""
+"""Files that land whole or not at all: written beside their place, flushed to disk, then renamed; and by one process
+at a time where that is wanted."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +38,23 @@ def told(path: Path) -> Iterator[None]:
         said = os.strerror(error.errno) if error.errno else str(error)
         problem = f"{path} cannot be written ({said})"
         raise UsageError(problem, "check the folder, its permissions and the space left, and run again") from error
+
+
+@contextmanager
+def alone(lock: Path, doing: str) -> Iterator[None]:
+    """Hold a lock file against other processes; says so when it has to wait for one."""
+    import filelock
+
+    held = filelock.FileLock(lock)
+    try:
+        held.acquire(timeout=1)
+    except filelock.Timeout:
+        print(f"waiting for another process that is {doing}", file=sys.stderr, flush=True)
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

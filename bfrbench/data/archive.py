@@ -21,8 +21,6 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-import filelock
-
 from bfrbench import atomic, places
 from bfrbench.data.card import Ids
 from bfrbench.data.listing import Listed, id_of
@@ -138,7 +136,7 @@ def _plain(path: Path) -> Path:
         return plain
     try:
         plain.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(plain.with_suffix(".lock")):  # processes that open it together unpack it once
+        with atomic.alone(plain.with_suffix(".lock"), f"unpacking {path}"):  # many open it together
             if not plain.is_file():
                 _unpack(path, opener, plain)
     except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:

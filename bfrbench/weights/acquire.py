@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -36,21 +35,9 @@ def packaged(card: WeightCard) -> Path | None:
     return None
 
 
-@contextmanager
-def lock(place: Path, name: str) -> Iterator[None]:
-    """Hold the file's place against other processes; says so when it has to wait."""
-    import filelock
-
-    held = filelock.FileLock(_lock_path(place))
-    try:
-        held.acquire(timeout=1)
-    except filelock.Timeout:
-        print(f"waiting for another process that is writing weight file {name}", file=sys.stderr, flush=True)
-        held.acquire()
-    try:
-        yield
-    finally:
-        held.release()
+def lock(place: Path, name: str) -> AbstractContextManager[None]:
+    """Hold the file's place against other processes."""
+    return atomic.alone(_lock_path(place), f"writing weight file {name}")
 
 
 def leftovers(place: Path) -> list[Path]:
