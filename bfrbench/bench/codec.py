@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from bfrbench.contracts import U8Image
 
 
+EXTENSIONS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+
+
 def extension(codec: str) -> str:
-    return {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}[codec.partition(":")[0]]
+    return EXTENSIONS[codec.partition(":")[0]]
 
 
 def through(codec: str, images: U8Batch) -> U8Batch:

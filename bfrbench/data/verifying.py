@@ -175,27 +175,27 @@ def _check_tables(tables: list[Path], root: Path, card: DataCard | None) -> tupl
     expected = {name: digest for split in card.splits.values() for name, digest in split.sha256.items()} if card else {}
     present = {path.name for path in tables}
     findings += [Finding("missing", name, f"{root / name} is missing") for name in expected if name not in present]
-    places: dict[str, str] = {}
+    rows_of: dict[str, str] = {}
     with progress.Progress("verifying", total=None) as shown:
         for path in tables:
             if path.name in expected and digests.of_file(path) != expected[path.name]:
                 findings.append(Finding("digest", path.name, f"{path} is not the file that the card describes"))
             try:
                 rows = open_path(str(path), path, None, "stem", card.columns if card else {}, streaming=True)
-                seen += _looked(_cells(rows.hf, path, places, findings), shown)
+                seen += _looked(_cells(rows.hf, path, rows_of, findings), shown)
             except InputError as error:
                 findings.append(Finding("corrupt", path.name, error.problem))
     return findings, seen
 
 
-def _cells(rows: Iterable[Any], path: Path, places: dict[str, str], findings: list[Finding]) -> Iterator[Cell]:
+def _cells(rows: Iterable[Any], path: Path, rows_of: dict[str, str], findings: list[Finding]) -> Iterator[Cell]:
     """The rows of a table that have an id of their own; of the others each is told."""
     with table.told(str(path)):
         for number, row in enumerate(rows):
             name, where = row["id"], f"row {number} of {path}"
             if not isinstance(name, str) or not name:
                 findings.append(Finding("corrupt", path.name, f"{where} has the id {name!r}, which is no text"))
-            elif (other := places.setdefault(name, where)) != where:
+            elif (other := rows_of.setdefault(name, where)) != where:
                 findings.append(Finding("duplicate", name, f"{other} and {where} have one id, {name!r}"))
             else:
                 yield name, row["image"], name

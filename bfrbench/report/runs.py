@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from bfrbench.contracts import U8Image
 
 IMAGES = "images"
-_CODECS = ("png", "jpeg", "webp")
-"""What a board may send restored images through; a run saved its pictures by one of them."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,10 @@ class Run:
 
     def picture(self, image_id: str) -> U8Image | None:
         """What it restored, where the run kept it."""
-        from bfrbench.bench.codec import image_path
+        from bfrbench.bench.codec import EXTENSIONS, image_path
         from bfrbench.imaging.read import read_image
 
-        paths = (image_path(self.folder / IMAGES, codec, image_id) for codec in _CODECS)
+        paths = (image_path(self.folder / IMAGES, codec, image_id) for codec in EXTENSIONS)
         path = next((path for path in paths if path.is_file()), None)
         return None if path is None else read_image(path)
 

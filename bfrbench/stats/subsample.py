@@ -64,18 +64,14 @@ def subsample(
     size = round(count * fraction)
     if not 2 <= size < count:
         raise InputError(f"a fraction of {fraction} of {count} leaves {size}", "choose one that leaves a true part")
-    whole = _values(statistics, np.arange(images, dtype=np.int64))
+    whole = _values(statistics, np.arange(images, dtype=np.int64), images)
     chosen = np.zeros(count, dtype=bool)
     rows, sizes = [], []
     for subset in subsets(seed, count, size, resamples):
         chosen[:] = False
         chosen[subset] = True
         positions = np.flatnonzero(chosen[numbers])
-        part = statistics(positions)
-        if not np.isfinite(part).all():  # of a part, as a rate with a threshold of its own: no fault of the features
-            problem = f"a part of {len(positions)} of {images} images has no distance"
-            raise TooLittleMeasured(problem, "measure more images")
-        rows.append(np.asarray(part, dtype=np.float64))
+        rows.append(_values(statistics, positions, images))
         sizes.append(len(positions))
     drawn = np.stack(rows)
     share = float(np.mean(sizes)) / images
@@ -102,8 +98,11 @@ def subsample_estimate(
     return Estimate(value, interval, error, drawn.people, images)
 
 
-def _values(statistics: Statistics, positions: Ints) -> Floats:
+def _values(statistics: Statistics, positions: Ints, images: int) -> Floats:
     values = np.asarray(statistics(positions), dtype=np.float64)
     if not np.isfinite(values).all():
+        if len(positions) < images:  # as of a rate with a threshold of its own: no fault of the features
+            problem = f"a part of {len(positions)} of {images} images has no distance"
+            raise TooLittleMeasured(problem, "measure more images")
         raise InputError(f"the distance of {len(positions)} images is {values.tolist()}", "look at the features: NaN?")
     return values

@@ -21,8 +21,6 @@ from bfrbench.weights.handing import LPIPS_CARDS, lpips_network
 if TYPE_CHECKING:
     from bfrbench.weights.arrays import Arrays
 
-Trunk = Callable[[Tensor], "list[Tensor]"]
-
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _LAYERS: dict[str, dict[int, float]] = {

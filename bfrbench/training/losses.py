@@ -38,9 +38,14 @@ def path_lengths(images: Tensor, ws: Tensor) -> Tensor:
     return gradient.square().sum(dim=2).mean(dim=1).sqrt()
 
 
+def path_mean(mean: Tensor, length: Tensor | float, decay: float = 0.01) -> Tensor:
+    """The running mean, moved towards a length."""
+    return mean + decay * (length - mean)
+
+
 def path_penalty(lengths: Tensor, mean: Tensor, decay: float = 0.01) -> tuple[Tensor, Tensor]:
     """Squared distance of path lengths to their running mean, and the mean moved towards them."""
-    moved = mean + decay * (lengths.mean().detach() - mean)
+    moved = path_mean(mean, lengths.mean().detach(), decay)
     return (lengths - moved).square().mean(), moved
 
 

@@ -11,9 +11,6 @@ from torch import Tensor
 from bfrbench.training import losses
 from bfrbench.training.task import Faces, Phase, Terms
 
-_DECAY = 0.01
-"""How far one step moves the mean."""
-
 
 class PathLength:
     """Holds the paths of a network near their mean length; `draw` gives images and the w that they were made of.
@@ -41,13 +38,13 @@ class PathLength:
 
     def _penalty(self, faces: Faces) -> Terms:
         lengths = losses.path_lengths(*self.draw(faces))
-        penalty, _ = losses.path_penalty(lengths, self.mean, _DECAY)
+        penalty, _ = losses.path_penalty(lengths, self.mean)
         return {"path": penalty * self.weight, "length": lengths.detach().mean()}
 
     def after_step(self, stats: Mapping[str, float]) -> None:
         length = stats.get("path/length", math.nan)
         if math.isfinite(length):  # not where the phase was off, or its step was bad
-            self.mean = self.mean + _DECAY * (length - self.mean)
+            self.mean = losses.path_mean(self.mean, length)
 
     def state(self) -> dict[str, Tensor]:
         return {"path-mean": self.mean}
