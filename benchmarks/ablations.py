@@ -37,6 +37,7 @@ PROTOCOL = "small-networks"
 SHOWN = ("psnr", "ssim", "lmd", "retinaface-distance", "recognition-frechet", "ids")
 BASELINES = ("input", "bicubic", "oracle")
 ENOUGH_SEEDS = 3
+_VARIANCE = "restorer/styles/variance"
 EQUAL = {"resblock": 1.5, "msrb": 0.326}
 """Widths at which a rival's network has MMRB's parameters and, within 2 %, operations (benchmarks/mmrb.py rivals)."""
 
@@ -235,7 +236,7 @@ def course(name: str, seeds: Iterable[int], options: argparse.Namespace) -> list
     lines = []
     for seed in seeds:
         stats = read_stats(options.out / "restorers" / f"{name}-{seed}")
-        varied = [line["styles/variance"] for line in stats if "styles/variance" in line]
+        varied = [line[_VARIANCE] for line in stats if _VARIANCE in line]
         if varied:
             norms = [line["restorer/gradient"] for line in stats]
             lines.append(

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,6 +70,7 @@ def make_plan(
     loaded = None if isinstance(restorer, str) else _as_loaded(restorer, name, device)
     ref = restorer if isinstance(restorer, str) else (name or cast(LoadedRestorer, loaded).ref)
     spec, plugin = _spec(ref, loaded, host)
+    spec = _as_trained(spec, loaded.context.argument if loaded is not None else split_ref(ref)[1])
     if spec.sees_ground_truth and not stage.has_ground_truth:
         raise UsageError(f"{ref} needs the ground truth and this set has none", "leave it out on this board")
     _check_answer(ref, spec, settings)
@@ -114,6 +115,18 @@ def _spec(ref: Ref, loaded: LoadedRestorer | None, host: PluginHost) -> tuple[Re
         return loaded.spec, loaded.plugin
     owned = host.restorer(split_ref(ref)[0])
     return owned.spec, owned.plugin
+
+
+def _as_trained(spec: RestorerSpec, argument: str | None) -> RestorerSpec:
+    """What is known of a weights file that the user gives is what its card says, not what its plugin says of others."""
+    from bfrbench.training.card import read_card
+
+    path = Path(argument) if argument else None
+    if path is None or not path.is_file():
+        return spec
+    if card := read_card(path):
+        return replace(spec, trained_on=card.data, loss_networks=card.loss_networks)
+    return replace(spec, trained_on=("unknown",), loss_networks=()) if spec.weights else spec
 
 
 def _identity(

@@ -159,6 +159,13 @@ def cards() -> dict[str, DataCard]:
     return _shipped(places.carried("datasets"))
 
 
+def card_of(reference: str) -> DataCard | None:
+    """The card of what a reference names: a set, one part of it, or a set that it renders."""
+    name, known = reference.partition(":")[0], cards()
+    rendering = (card for card in known.values() if name in card.rendered)
+    return known.get(name) or next(rendering, None)
+
+
 def find_card(name: str) -> DataCard:
     known = cards()
     if name not in known:

@@ -105,6 +105,11 @@ class Recipe:
         """Whether the target of a pair may differ from the ground truth."""
         return any(step.touches_target for step in leaves(self.steps))
 
+    @property
+    def moves_target(self) -> bool:
+        """Whether points and maps of the ground truth may not fit the target."""
+        return any(step.moves_target for step in leaves(self.steps))
+
     @cached_property
     def _axes(self) -> dict[str, dict[str, tuple[float, float, int]]]:
         axes: dict[str, dict[str, tuple[float, float, int]]] = {}

@@ -65,6 +65,12 @@ class Step(Frozen):
 
     @property
     def touches_target(self) -> bool:
+        """Whether the target of a pair may come out other than the ground truth."""
+        return self.moves_target
+
+    @property
+    def moves_target(self) -> bool:
+        """Whether what is in the target may lie elsewhere than in the ground truth."""
         return False
 
     def extents(self) -> dict[str, tuple[float, float]]:
@@ -277,7 +283,7 @@ class Move(Step):
         return {axis: self.reach.draw(keys, axis) for axis in ("x", "y")}
 
     @property
-    def touches_target(self) -> bool:
+    def moves_target(self) -> bool:
         return True
 
 
@@ -287,7 +293,7 @@ class Flip(Step):
     op = "flip"
 
     @property
-    def touches_target(self) -> bool:
+    def moves_target(self) -> bool:
         return True
 
 

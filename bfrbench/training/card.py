@@ -1,27 +1,81 @@
-"""The card of a trained weights file: recipe, data and their licences, clock, digests."""
+"""The card of a trained weights file: recipe, prior, data and their licences, clock, digests; written and read here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bfrbench import atomic
+from bfrbench import atomic, digests
+from bfrbench.errors import WeightsError
 
 
-def write_card(path: Path, facts: Mapping[str, Any], data: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class Trained:
+    """What a card says of the training that a weights file came of."""
+
+    recipe: str
+    images: int
+    data: tuple[str, ...]
+    """References of all data sets that it rests on, the prior's too."""
+    loss_networks: tuple[str, ...]
+
+
+def path_of(weights: Path) -> Path:
+    return weights.with_suffix(".toml")
+
+
+def write_card(weights: Path, facts: Mapping[str, Any], data: Iterable[str], prior: Mapping[str, Any] | None) -> None:
     """TOML, because that is what every card here is."""
-    lines = [f"{key} = {_toml(value)}" for key, value in facts.items()]
-    for reference in data:
-        lines += ["", "[[data]]", f"set = {_toml(reference)}", f"licence = {_toml(_licence(reference))}"]
-    atomic.write_text(path, "\n".join(lines) + "\n")
+    lines = _pairs(facts)
+    own = list(dict.fromkeys(data))
+    if prior:
+        lines += ["", "[prior]", *_pairs({key: value for key, value in prior.items() if key != "data"})]
+    only_prior = [name for name in (prior or {}).get("data", []) if name not in own]
+    for name in (*own, *only_prior):
+        lines += ["", "[[data]]", *_pairs({"set": name, "licence": _licence(name)})]
+        lines += _pairs({"seen_by": "the prior"}) if name in only_prior else []
+    atomic.write_text(path_of(weights), "\n".join(lines) + "\n")
+
+
+def read_card(weights: Path) -> Trained | None:
+    """The card beside a weights file, or None where there is none of a training."""
+    path = path_of(weights)
+    if path == weights or not path.is_file():
+        return None
+    try:
+        held = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return None  # not of this project
+    try:
+        found = Trained(
+            str(held["recipe"]),
+            int(held["images"]),
+            tuple(str(each["set"]) for each in held["data"]),
+            tuple(held["loss_networks"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    if held.get("sha256") != digests.of_file(weights):
+        raise WeightsError(f"{path} is the card of another file than {weights.name}", "put its own beside it, or none")
+    return found
 
 
 def _licence(reference: str) -> str:
-    from bfrbench.data import cards
+    from bfrbench.data.card import card_of
+    from bfrbench.plugins import PluginHost
 
-    card = cards().get(reference.partition(":")[0])
-    return card.licence if card else "unknown: the set has no card; say here under which terms it may be used"
+    if card := card_of(reference):
+        return card.licence
+    if plugged := PluginHost().datasets().get(reference):
+        return plugged.spec.licence
+    return "unknown: the set has no card; say here under which terms it may be used"
+
+
+def _pairs(facts: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {_toml(value)}" for key, value in facts.items()]
 
 
 def _toml(value: object) -> str:

@@ -22,12 +22,17 @@ from bfrbench.training.ema import Average
 from bfrbench.training.task import Task
 
 _FOLDER = "checkpoints"
+_WEIGHTS = "weights.safetensors"
 _AVERAGE = "average"
 _TASK = "task"
 
 
 def folder(run: Path, images: int) -> Path:
     return run / _FOLDER / f"{images:012d}"
+
+
+def weights_of(place: Path) -> Path:
+    return place / _WEIGHTS
 
 
 def all_of(run: Path) -> list[Path]:
@@ -48,7 +53,7 @@ def save(
     try:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        save_file(_tensors(task, average), part / "weights.safetensors")
+        save_file(_tensors(task, average), weights_of(part))
         optimisers = {name: optimiser.state_dict() for name, optimiser in task.optimisers.items()}
         torch.save({"optimisers": optimisers, "scaler": dict(scaler)}, part / "optimisers.pt")
         atomic.write_json(part / "state.json", state)
@@ -71,7 +76,7 @@ def load(place: Path, task: Task, average: Average, device: torch.device) -> tup
     from safetensors.torch import load_file
 
     try:
-        tensors = load_file(place / "weights.safetensors", device=str(device))
+        tensors = load_file(weights_of(place), device=str(device))
         held = torch.load(place / "optimisers.pt", map_location=device, weights_only=True)
         state: dict[str, Any] = json.loads((place / "state.json").read_text(encoding="utf-8"))
     except Exception as error:
@@ -99,7 +104,7 @@ def load_networks(place: Path, names: Mapping[str, nn.Module]) -> None:
     """Only some networks of a checkpoint, for a stage that starts from another stage's end."""
     from safetensors.torch import load_file
 
-    path = place / "weights.safetensors"
+    path = weights_of(place)
     if not path.is_file():
         raise InputError(f"{place} is not a checkpoint", "give a folder under checkpoints/ of a run")
     tensors = load_file(path)

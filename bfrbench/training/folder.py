@@ -23,15 +23,23 @@ def refuse_taken(out: Path) -> None:
         raise UsageError(f"{out} holds a training already", "go on with --resume, or choose another folder")
 
 
-def claim(out: Path, order: dict[str, Any], digest: str, changes: list[Change]) -> None:
-    """Write down what is trained here, once everything that it reads is open."""
-    atomic.write_json(out / _ORDER, {"digest": digest, "order": order, "changes": changes})
+def claim(
+    out: Path, order: dict[str, Any], digest: str, changes: list[Change], prior: dict[str, Any] | None = None
+) -> None:
+    """Write down what is trained here and from which prior, once everything that it reads is open."""
+    atomic.write_json(out / _ORDER, {"digest": digest, "order": order, "changes": changes, "prior": prior})
 
 
 def changes(out: Path) -> list[Change]:
     """What was changed on the way, oldest first."""
     kept: list[Change] = _read(out).get("changes", [])
     return kept
+
+
+def prior(out: Path) -> dict[str, Any] | None:
+    """What the training in a folder started from, as it was written down then."""
+    told: dict[str, Any] | None = _read(out).get("prior")
+    return told
 
 
 def ordered(out: Path) -> dict[str, Any]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bfrbench.errors import UnknownName, UsageError
 from bfrbench.nn import Discriminator
 from bfrbench.training.config import RunConfig
 from bfrbench.training.task import Task
+
+if TYPE_CHECKING:
+    from bfrbench.degradations import Recipe
 
 
 def micro_batch(run: RunConfig, processes: int) -> int:
@@ -24,6 +29,16 @@ def refuse_groups(task: Task, micro: int) -> None:
         if group is not None and micro > group and micro % group:
             problem = f"{micro} images at a time do not divide into the discriminator's groups of {group}"
             raise UsageError(problem, "make run.batch (or run.micro_batch) a multiple of task.group")
+
+
+def refuse_moving_targets(task: Task, recipe: Recipe, *, labelled: bool) -> None:
+    """Two views of a face are compared with each other, and labels are of the face as its set has it."""
+    if task.views > 1 and recipe.touches_target:
+        problem = f"{recipe.name} changes its target by chance, and this task compares two degradations of one target"
+        raise UsageError(problem, "choose another degradation, or one view (task.two_views=false)")
+    if labelled and recipe.moves_target:
+        problem = f"{recipe.name} flips or moves its target, and this task's labels are of faces as their set has them"
+        raise UsageError(problem, "choose another degradation; run.flip=true mirrors faces with their labels")
 
 
 def refuse_best_by(run: RunConfig) -> None:

@@ -25,7 +25,7 @@ from bfrbench.training.config import RunConfig
 from bfrbench.training.ema import Average
 from bfrbench.training.feeding import Feed, Step
 from bfrbench.training.journal import Journal
-from bfrbench.training.ranks import Ranks
+from bfrbench.training.ranks import Ranks, means
 from bfrbench.training.task import Faces, Phase, Task
 
 
@@ -70,26 +70,28 @@ class Trainer:
         self.journal.started(self.clock.images)
         with Stopping("step") as stopping:
             while self.clock.images < self.run.images:
-                if any(self.ranks.gather(stopping.asked.is_set())) and self.sound:
+                asked = self._step(steps, stopping)
+                if asked and self.sound and self.clock.images < self.run.images:
                     self._interrupted()
-                self._step(steps)
         self._keep()
         self.journal.finished(self.clock.images)
 
-    def _step(self, steps: Iterator[Step]) -> None:
-        """One step from its images to the log."""
+    def _step(self, steps: Iterator[Step], stopping: Stopping) -> bool:
+        """One step from its images to the log; whether any process was asked to stop by then."""
         run, clock, self.sound = self.run, self.clock, True
         waited = time.perf_counter()
         micro_batches = next(steps)
         waited = time.perf_counter() - waited
-        self._note_unreadable(name for _, _, names in micro_batches for name in names)
+        unreadable = [name for _, _, names in micro_batches for name in names]
 
         self._set_rates()
         seen: dict[str, list[float]] = defaultdict(list)
         for index, phase in enumerate(self.phases):
             if clock.steps % phase.every == 0 and phase.when():
                 self._descend(index, phase, [(number, faces) for number, faces, _ in micro_batches], seen)
-        stats = self.ranks.means(seen)
+        seens, bad, asked = zip(*self.ranks.gather((dict(seen), unreadable, stopping.asked.is_set())), strict=True)
+        stats = means(seens)
+        self._note_unreadable(name for names in bad for name in names)
 
         clock.images += run.batch
         clock.steps += 1
@@ -97,6 +99,7 @@ class Trainer:
         self.average.follow(self.task.networks[self.task.averaged], run.batch, clock.images)
         self.journal.step(clock.images, stats, waited)
         self._at_intervals()
+        return any(asked)
 
     def _interrupted(self) -> None:
         """Between two steps, where all that a checkpoint holds belongs together."""

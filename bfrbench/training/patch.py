@@ -11,9 +11,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from bfrbench.errors import UsageError
 from bfrbench.nn import ConvLayer, EqualConv2d, widths
 
 _HALVINGS = 3
+_SMALLEST = 32
+"""Below it fewer than 4×4 patches would be judged."""
 
 
 class PatchDiscriminator(nn.Module):
@@ -21,6 +24,9 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, size: int, *, multiplier: float = 2.0, narrow: float = 1.0) -> None:
         super().__init__()
+        if size < _SMALLEST:
+            problem = f"a discriminator of patches needs {_SMALLEST} px, and the model has {size}"
+            raise UsageError(problem, "take task.discriminator=stylegan2")
         channels = [widths(size, multiplier, narrow)[size >> octave] for octave in range(_HALVINGS + 1)]
         halvings = [ConvLayer(into, out, 3, down=True) for into, out in pairwise(channels)]
         self.convs = nn.Sequential(ConvLayer(3, channels[0], 1), *halvings, ConvLayer(channels[-1], channels[-1], 3))

@@ -52,14 +52,6 @@ class Ranks:
             for tensor in tensors:
                 distributed.broadcast(tensor, src=0)
 
-    def means(self, seen: Mapping[str, Sequence[float]]) -> dict[str, float]:
-        """The mean of all that the processes have seen under each name; they need not have seen the same names."""
-        together: dict[str, list[float]] = defaultdict(list)
-        for here in self.gather(seen):
-            for name, values in here.items():
-                together[name].extend(values)
-        return {name: sum(values) / len(values) for name, values in together.items()}
-
     def gather(self, value: T) -> list[T]:
         """What each process gives, in their order, for all of them."""
         found = [value] * self.world
@@ -70,6 +62,15 @@ class Ranks:
     def wait(self) -> None:
         if self.world > 1:
             distributed.barrier()
+
+
+def means(seen: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, float]:
+    """The mean of all that the processes have seen under each name; they need not have seen the same names."""
+    together: dict[str, list[float]] = defaultdict(list)
+    for here in seen:
+        for name, values in here.items():
+            together[name].extend(values)
+    return {name: sum(values) / len(values) for name, values in together.items()}
 
 
 @contextmanager

@@ -52,12 +52,12 @@ class PerceptualSettings(Frozen):
         return Perceptual(self.perceptual_trunk or "vgg19", device)
 
 
-def start_from(prior: str | None, recipe: str) -> Path | None:
-    """The place of the prior that a restorer starts from; None where the user wants none."""
+def start_from(prior: str | None, recipe: str, *, fresh: bool = True) -> Path | None:
+    """The place of the prior that a restorer starts from; None where the user wants none, or a checkpoint follows."""
     if prior == "":
         problem = "this recipe starts from a prior, and none is given"
         raise UsageError(problem, f"write --set task.prior=RUN, a run of {recipe}, or task.prior=none to do without")
-    return None if prior in (None, "none") else Path(prior)
+    return Path(prior) if fresh and prior not in (None, "none") else None
 
 
 def discriminator_of(size: int, settings: AdversarialSettings) -> Judge:

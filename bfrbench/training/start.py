@@ -18,10 +18,11 @@ from bfrbench.training.config import RecipeFile, resolve
 if TYPE_CHECKING:
     import torch
 
+    from bfrbench.degradations import Recipe
     from bfrbench.training.feeding import Faceset, Pairs
     from bfrbench.training.folder import Change
     from bfrbench.training.ranks import Ranks
-    from bfrbench.training.task import Task
+    from bfrbench.training.task import Labeller, Task
     from bfrbench.training.validation import Validation
 
 
@@ -122,10 +123,8 @@ def preview(what: Order) -> dict[str, Any]:
     if what.validation:
         held, count = open_dataset(what.validation), what.recipe.run.validation_images
         reads.append({"data": what.validation, "for": "validation", "images": min(count, len(held))})
-    _degradation(what.recipe)
-    task = _build(what, torch.device("cpu"))
-    _foresee(what, task, micro_batch(what.recipe.run, 1))
-    task.labeller(faces.sets)
+    recipe, task = _degradation(what.recipe), _build(what, torch.device("cpu"))
+    _foresee(what, task, recipe, task.labeller(faces.sets), micro_batch(what.recipe.run, 1))
     networks = task.networks
     return {"reads": reads, "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()}}
 
@@ -137,8 +136,9 @@ def train(
 
     A resume with other settings than before is refused, unless `change` asks for it.
     """
-    from bfrbench.training import checkpoint, folder
+    from bfrbench.training import checkpoint, folder, lineage
     from bfrbench.training.feeding import Feed
+    from bfrbench.training.foresight import micro_batch
     from bfrbench.training.journal import Journal
     from bfrbench.training.loop import Trainer, conditions
     from bfrbench.training.ranks import ranks
@@ -147,15 +147,17 @@ def train(
     with ranks(what.device) as (me, device):
         place, changes = _place_to_go_on(what, out, resume=resume, change=change)
         me.wait()
-        task = _build(what, device)
+        task = _build(what, device, fresh=place is None)
         run, recipe = what.recipe.run, _degradation(what.recipe)
         faces = _faces(what)
-        feed = Feed(_pairs(what, recipe, task, faces, me, out), run, me, device)
-        _foresee(what, task, feed.micro)
+        labeller = task.labeller(faces.sets)
+        _foresee(what, task, recipe, labeller, micro_batch(run, me.world))
+        feed = Feed(_pairs(what, recipe, task, faces, labeller, me, out), run, me, device)
         validation = _validation(what, recipe, task, faces, device) if me.first else None
         journal = Journal(out, run, host, active=me.first, validation=validation)
         if me.first:
-            folder.claim(out, what.plain(), what.digest, changes)
+            prior = lineage.of_prior(what.recipe.task) if place is None else folder.prior(out)
+            folder.claim(out, what.plain(), what.digest, changes, prior)
         trainer = Trainer(task, run, feed, me, device, journal, out)
         if place is not None:
             _say_differences(trainer.resume(place), conditions(run, me, device), first=me.first)
@@ -167,7 +169,7 @@ def train(
             raise KeyboardInterrupt(f"the same command with --resume goes on from {images} images") from None
         result = out / "result.safetensors"
         if me.first:
-            _write_result(result, what, task, trainer, checkpoint.folder(out, trainer.clock.images), changes)
+            _write_result(result, what, task, trainer, out, changes)
         return result
 
 
@@ -202,14 +204,14 @@ def _task_class(target: str, plugin: str) -> Any:
         raise PluginError(problem, "mend the plugin") from error
 
 
-def _build(what: Order, device: torch.device) -> Task:
+def _build(what: Order, device: torch.device, *, fresh: bool = True) -> Task:
     import torch
 
     from bfrbench.training.task import TaskContext
 
     run = what.recipe.run
     torch.manual_seed(run.seed)
-    context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.images, run.compile)
+    context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.images, run.compile, fresh)
     task: Task = _task_class(what.target, what.plugin)(context)
     if (what.recipe.degradation is None) != (task.views == 0):
         needs = "pairs: name a degradation" if task.views else "sharp images alone: name no degradation"
@@ -217,15 +219,17 @@ def _build(what: Order, device: torch.device) -> Task:
     return task
 
 
-def _foresee(what: Order, task: Task, micro: int) -> None:
-    from bfrbench.training.foresight import refuse_best_by, refuse_groups
+def _foresee(what: Order, task: Task, recipe: Recipe | None, labeller: Labeller | None, micro: int) -> None:
+    from bfrbench.training.foresight import refuse_best_by, refuse_groups, refuse_moving_targets
 
     refuse_groups(task, micro)
+    if recipe is not None:
+        refuse_moving_targets(task, recipe, labelled=labeller is not None)
     if what.validation and what.recipe.degradation is not None:
         refuse_best_by(what.recipe.run)
 
 
-def _degradation(recipe: RecipeFile) -> Any:
+def _degradation(recipe: RecipeFile) -> Recipe | None:
     from bfrbench.degradations import load_recipe
 
     return load_recipe(recipe.degradation) if recipe.degradation else None
@@ -242,13 +246,20 @@ def _faces(what: Order) -> Faceset:
     return Faceset(sets, shares, size=what.recipe.size, seed=run.seed, flip=run.flip, names=names)
 
 
-def _pairs(what: Order, recipe: Any, task: Task, faces: Faceset, me: Ranks, out: Path) -> Pairs:
+def _pairs(
+    what: Order,
+    recipe: Recipe | None,
+    task: Task,
+    faces: Faceset,
+    labeller: Labeller | None,
+    me: Ranks,
+    out: Path,
+) -> Pairs:
     from bfrbench.training.feeding import Pairs
 
     run = what.recipe.run
     if run.cache != "none":
         faces.keep(out / "cache" / f"rank-{me.rank}" if run.cache == "disk" else None)
-    labeller = task.labeller(faces.sets)
     return Pairs(faces, recipe, task.views, apply=run.degrade_on == "workers", labeller=labeller)
 
 
@@ -282,11 +293,12 @@ def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool
         )
 
 
-def _write_result(path: Path, what: Order, task: Task, trainer: Any, last: Path, changes: list[Change]) -> None:
+def _write_result(path: Path, what: Order, task: Task, trainer: Any, out: Path, changes: list[Change]) -> None:
     """The weights as the restorer reads them, and a card of what they rest on."""
     from safetensors.torch import save_file
 
     import bfrbench
+    from bfrbench.training import checkpoint, folder
     from bfrbench.training.card import write_card
 
     tensors = {name: value.detach().contiguous().cpu() for name, value in task.result(trainer.average.network).items()}
@@ -303,10 +315,10 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, last: Path,
         "recipe": what.recipe.id,
         "order": what.digest,
         "images": trainer.clock.images,
-        "checkpoint": last.name,
+        "checkpoint": checkpoint.folder(out, trainer.clock.images).name,
         "bad_steps": trainer.clock.bad_steps,
         "bfrbench": bfrbench.__version__,
         "loss_networks": list(task.loss_networks),
         "changed": [f"at {each['at']:,} images: {', '.join(each['what'])}" for each in changes],
     }
-    write_card(path.with_suffix(".toml"), facts, [name for name, _ in what.data])
+    write_card(path, facts, [name for name, _ in what.data], folder.prior(out))

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.data import Samples
+from bfrbench.errors import UsageError
 from bfrbench.imaging.resize import resize_batch
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
@@ -60,11 +61,9 @@ class GpenTraining(Task):
     def __init__(self, context: TaskContext) -> None:
         self.settings = s = self.Settings.model_validate(dict(context.settings))
         self.batch, self.device = context.batch, context.device
-        scale = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
-        shape = GpenShape(context.size, in_size=s.in_size, **scale).variant(s.variant)  # type: ignore[arg-type]
-        self.gpen = self._network(shape)
+        self.gpen = self._network(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        if prior := start_from(s.prior, "gpen-prior"):
+        if prior := start_from(s.prior, "gpen-prior", fresh=context.fresh):
             _embed(prior, self.gpen, discriminator)
         self.gpen, discriminator = self.gpen.to(self.device), discriminator.to(self.device)
         if s.variant == "without-finetuning":
@@ -180,6 +179,14 @@ class GpenTraining(Task):
         w, features = self.gpen.encode(self._given(faces))
         ws = self.gpen.generator.spread(w)
         return self._made(self.gpen.decode(ws, features)), ws
+
+
+def _shape(size: int, s: GpenSettings) -> GpenShape:
+    scale = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
+    try:
+        return GpenShape(size, in_size=s.in_size, **scale).variant(s.variant)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise UsageError(f"there is no such network ({error})", "choose another size or wider settings") from error
 
 
 def _embed(place: Path, gpen: Gpen, discriminator: Judge) -> None:

@@ -5,7 +5,6 @@ The labels of the strategy come from the sharp faces alone; the teacher is the m
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -100,7 +99,7 @@ class MmrbTraining(Task):
         self.views = 2 if s.two_views else 1
         self.mmrb = MmrbStyleGan2(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        if prior := start_from(s.prior, "stylegan2-prior"):
+        if prior := start_from(s.prior, "stylegan2-prior", fresh=context.fresh):
             _adopt(prior, self.mmrb, discriminator)
         self.mmrb, discriminator = self.mmrb.to(self.device), discriminator.to(self.device)
         self.networks = {"mmrb": self.mmrb, "discriminator": discriminator}
@@ -125,8 +124,6 @@ class MmrbTraining(Task):
             judges = self.networks["components"] = self.components.judges.to(self.device)
             self.optimisers["components"] = adam([(judges.parameters(), s.lr_discriminator)], (0.0, 0.99))
         self.teacher: MmrbStyleGan2 | None = None
-        self.watched: dict[str, list[float]] = defaultdict(list)
-        """What a step showed besides its losses."""
         self.images = 0
         self._set_stage()
 
@@ -169,8 +166,6 @@ class MmrbTraining(Task):
         self._set_stage()
         self.adversary.after_step(self.batch, stats)
         stats["stage"] = float(self.stage)
-        stats.update({name: sum(values) / len(values) for name, values in self.watched.items()})
-        self.watched.clear()
 
     def show(self, network: nn.Module, faces: Faces, seeds: Sequence[int]) -> Tensor:
         assert faces.lq is not None
@@ -204,8 +199,7 @@ class MmrbTraining(Task):
 
     def _lose(self, faces: Faces) -> Terms:
         s, out, gt = self.settings, self._given(faces), faces.gt
-        self._watch(out, gt)
-        terms: Terms = {"l1": s.l1 * (out.image - gt).abs().mean()}
+        terms: Terms = {"l1": s.l1 * (out.image - gt).abs().mean(), **self._watched(out, gt)}
         if self.perceptual is not None:
             terms |= self.perceptual.terms(gt, out.image, features=s.perceptual, style=s.style)
         if self.stage == 0:
@@ -224,13 +218,14 @@ class MmrbTraining(Task):
         return {**terms, **self._taught(faces, out)}
 
     @torch.no_grad()
-    def _watch(self, out: Restored, gt: Tensor) -> None:
+    def _watched(self, out: Restored, gt: Tensor) -> Terms:
         """Whether w+ still tells people apart while the link carries the image; changes nothing of the training."""
+        terms: Terms = {}
         if len(gt) > 1:
-            self.watched["styles/variance"].append(float(out.ws.var(dim=0).mean()))
+            terms["styles/variance"] = out.ws.var(dim=0).mean()
         if self.images % (_WATCH_EVERY * self.batch) == 0:
-            alone = self.mmrb.by_styles_alone(out.ws)
-            self.watched["styles/l1-alone"].append(float((alone - gt).abs().mean()))
+            terms["styles/l1-alone"] = (self.mmrb.by_styles_alone(out.ws) - gt).abs().mean()
+        return terms
 
     def _taught(self, faces: Faces, out: Restored) -> Terms:
         """What the teacher says: of the sharp face in S1 and S2, of the other view in S2."""

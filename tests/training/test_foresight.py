@@ -27,6 +27,22 @@ def test_a_batch_of_broken_groups_is_refused_before_the_first_step(photographs: 
         start.preview(start.order("stylegan2-prior@32", [str(photographs)], sets=[*TINY, "run.batch=6", more]))
 
 
+def test_a_degradation_that_changes_its_target_is_refused_where_targets_are_compared(
+    photographs: Path, tmp_path: Path
+) -> None:
+    """Two views of a face, of which one is grey or mirrored, are not alike; and labels do not follow what moves."""
+    views, labels = [*TINY, "task.prior=none", "task.perceptual=0"], [*TINY, "task.prior=none", "task.components=1"]
+    for name in ("gpen-code@32", "difface@32"):
+        what = start.order("mmrb@32", [str(photographs)], sets=[*views, f"degradation={name}"])
+        refused(what, tmp_path / "run", f"{name} changes its target by chance.*task.two_views=false")
+    start.preview(start.order("mmrb@32", [str(photographs)], sets=[*views, "task.two_views=false"]))
+    faces = "studio-train:64"
+    for name in ("gpen-code@32", "restoreformer-pp@32"):
+        what = start.order("gpen-finetune@32", [faces], sets=[*labels, f"degradation={name}"])
+        refused(what, tmp_path / "run", f"{name} flips or moves its target.*run.flip=true")
+    start.preview(start.order("gpen-finetune@32", [faces], sets=[*labels, "degradation=difface@32"]))
+
+
 def test_the_best_by_what_the_validation_does_not_measure_is_refused(photographs: Path, tmp_path: Path) -> None:
     sets = [*TINY, "degradation=vqfr-1@32", "task.identity=0", "run.best_by=psnrr"]
     what = start.order("gpen-code@32", [str(photographs)], sets=sets, validation=str(photographs))

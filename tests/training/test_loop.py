@@ -66,6 +66,12 @@ def test_a_prior_of_another_form_does_not_fit_and_says_so(photographs: Path, tmp
         start.train(order(photographs, "gpen-finetune@32", f"task.prior={tmp_path}"), tmp_path / "other")
 
 
+def test_a_size_that_no_network_has_is_refused(photographs: Path) -> None:
+    for size in (16, 48):
+        with pytest.raises(UsageError, match=rf"powers of two from 32, not {size}"):
+            start.preview(order(photographs, f"gpen-finetune@{size}", f"degradation=vqfr-1@{size}"))
+
+
 def test_without_finetuning_the_prior_stays_as_it_was_embedded(photographs: Path, tmp_path: Path) -> None:
     what = order(photographs, "gpen-finetune@32", "task.variant=without-finetuning")
     before: Any = start._build(what, torch.device("cpu"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
+from bfrbench.errors import UsageError
 from bfrbench.nn import Discriminator
 from bfrbench.training import losses, start
 from bfrbench.training.adversary import Adversary
@@ -25,6 +27,12 @@ def test_a_logit_sees_a_patch_of_68_pixels_and_no_more() -> None:
     seen = gradient.abs().sum(1)[0] > 0
     rows, columns = seen.any(1).nonzero().flatten(), seen.any(0).nonzero().flatten()
     assert len(rows) == len(columns) == 68 == int(rows[-1] - rows[0]) + 1
+
+
+def test_a_model_too_small_for_patches_is_refused(photographs: Path) -> None:
+    sets = [*TINY, "task.discriminator=patch"]
+    with pytest.raises(UsageError, match=r"needs 32 px, and the model has 16; take task\.discriminator=stylegan2"):
+        start.preview(start.order("stylegan2-prior@16", [str(photographs)], sets=sets))
 
 
 def test_r1_of_patches_is_that_of_their_mean_and_of_one_logit_what_it_was() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
+from bfrbench.errors import InputError
 from bfrbench.training import checkpoint, loop
 from bfrbench.training import ranks as module
 from bfrbench.training.ranks import Ranks
@@ -133,3 +134,20 @@ def test_what_a_task_learns_of_a_step_is_what_all_processes_saw(on_both: Any, tm
     assert on_both(learn) == [alone.told] * 2
     assert [stats["slope/brought"] for stats in alone.told] == [3, 3]
     assert alone.weight == -3 + (-1.5 - 1.5), "what is only watched moves nothing"
+
+
+def test_files_that_any_process_cannot_read_count_together(on_both: Any, tmp_path: Path) -> None:
+    def learn(ranks: Ranks) -> str:
+        steps = [[[2.0], [1.0], [1.0]], [[4.0], [3.0], [3.0]]][ranks.rank]
+        training = trainer(Slope(), steps, tmp_path, ranks=ranks, unreadable=2)
+        feed = training.feed
+        names = iter([["a"], ["b", f"c-{ranks.rank}"], []])
+        training.feed = lambda images: (  # type: ignore[assignment, misc]
+            [(number, faces, tuple(bad)) for number, faces, _ in step]
+            for step, bad in zip(feed(images), names, strict=False)
+        )
+        with pytest.raises(InputError, match="4 images cannot be read, the last c-1"):
+            training.train()
+        return " ".join(training.clock.unreadable)
+
+    assert on_both(learn) == ["a b c-0 c-1"] * 2

@@ -1,0 +1,79 @@
+"""The card of a result: what it rests on, its prior too, and that boards say what it says."""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bfrbench import digests
+from bfrbench.bench.plan import make_plan
+from bfrbench.bench.settings import Settings
+from bfrbench.bench.stage import open_stage
+from bfrbench.errors import WeightsError
+from bfrbench.training import start
+from bfrbench.training.card import read_card
+from tests.training.conftest import TINY
+
+
+@pytest.fixture(scope="module")
+def stages(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, start.Order]:
+    """A prior that saw studio faces, and what is ordered from it on photographs."""
+    prior = tmp_path_factory.mktemp("stages") / "prior"
+    start.train(start.order("gpen-prior@32", ["studio-train:64"], sets=[*TINY, "run.images=8"]), prior)
+    more = ["run.images=16", "run.checkpoint_every=8", "degradation=vqfr-1@32", f"task.prior={prior}"]
+    return prior, start.order("gpen-finetune@32", [str(photographs)], sets=[*TINY, *more])
+
+
+def told(weights: Path) -> dict[str, Any]:
+    return tomllib.loads(weights.with_suffix(".toml").read_text())
+
+
+def test_the_card_names_the_prior_its_data_and_their_licences(
+    stages: tuple[Path, start.Order], photographs: Path, tmp_path: Path
+) -> None:
+    prior, what = stages
+    result = start.train(what, tmp_path / "run")
+    held = prior / "checkpoints" / "000000000008" / "weights.safetensors"
+    assert told(result)["prior"] == {"recipe": "gpen-prior", "images": 8, "sha256": digests.of_file(held)}
+    own, others = told(result)["data"]
+    assert own["set"] == str(photographs) and "no card" in own["licence"] and "seen_by" not in own
+    assert others == {"set": "studio-train:64", "licence": "Apache-2.0", "seen_by": "the prior"}
+
+
+def test_a_resume_needs_no_prior_and_remembers_it(stages: tuple[Path, start.Order], tmp_path: Path) -> None:
+    prior, what = stages
+    moved = tmp_path / "prior"
+    shutil.copytree(prior, moved)
+    recipe = what.recipe.model_copy(update={"task": {**what.recipe.task, "prior": str(moved)}})
+    what = start.Order(recipe, what.target, what.plugin, what.data, what.validation, what.device)
+    first = start.train(what, tmp_path / "run")
+    card = told(first)
+    shutil.rmtree(moved)
+    (tmp_path / "run" / "result.toml").unlink()
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "000000000016")
+    again = told(start.train(what, tmp_path / "run", resume=True))
+    assert again["prior"] == card["prior"] and again["data"] == card["data"]
+
+
+def test_boards_know_what_a_trained_file_has_seen(stages: tuple[Path, start.Order], tmp_path: Path) -> None:
+    _, what = stages
+    result, stage = start.train(what, tmp_path / "run"), open_stage("studio-ci")
+
+    def restorer(name: str) -> Any:
+        return make_plan(name, stage, Settings(out=tmp_path / "score")).spec
+
+    card = read_card(result)
+    assert card is not None and card.data[-1] == "studio-train:64"
+    assert restorer(f"gpen:{result}").trained_on == card.data
+    bare = tmp_path / "bare.safetensors"
+    shutil.copy(result, bare)
+    assert restorer(f"gpen:{bare}").trained_on == ("unknown",)
+    own = restorer(f"gpen-512:{bare}")  # the file is the user's, not the published one that the plugin tells of
+    assert own.trained_on == ("unknown",) and own.loss_networks == ()
+    result.with_suffix(".toml").write_text(result.with_suffix(".toml").read_text().replace('sha256 = "', 'sha256 = "0'))
+    with pytest.raises(WeightsError, match="card of another file"):
+        restorer(f"gpen:{result}")
