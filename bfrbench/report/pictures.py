@@ -83,8 +83,7 @@ def images_of(runs: Runs, stage: Stage | None, image_id: str) -> dict[str, U8Ima
         from bfrbench.bench.inputs import prepare
 
         prepared = prepare(stage, image_id)
-        row = runs.ids.index(image_id)
-        if prepared.digest != runs.column(runs.first, "input")[row]:
+        if prepared.digest != runs.inputs[image_id]:
             problem = f"image {image_id!r} is not what the runs saw"
             raise InputError(problem, "use the data set that they were run on, or run them again")
         found |= {INPUT: prepared.lq, TRUTH: prepared.gt}

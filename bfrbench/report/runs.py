@@ -64,6 +64,11 @@ class Runs:
         found = {name: self.first.side.rows.column(name).to_pylist() for name in (*LABELS, "identity")}
         return {name: values for name, values in found.items() if any(value is not None for value in values)}
 
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """The digest of what the runs saw of each image."""
+        return dict(zip(self.ids, self.column(self.first, "input"), strict=True))
+
     def column(self, run: Run, name: str) -> list[Any]:
         """A column of one run's rows in the order of the ids; empty where it has none."""
         if name not in run.side.rows.column_names:
