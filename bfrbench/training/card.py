@@ -1,4 +1,4 @@
-"""The card of a trained weights file: recipe, prior, data and their licences, clock, digests; written and read here."""
+"""The card of a trained weights file: recipe, origin, data and licences, clock, digests; written and read here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Trained:
     recipe: str
     images: int
     data: tuple[str, ...]
-    """References of all data sets that it rests on, the prior's too."""
+    """References of all data sets that it rests on, those of its prior too."""
     loss_networks: tuple[str, ...]
 
 
@@ -27,16 +27,15 @@ def path_of(weights: Path) -> Path:
     return weights.with_suffix(".toml")
 
 
-def write_card(weights: Path, facts: Mapping[str, Any], data: Iterable[str], prior: Mapping[str, Any] | None) -> None:
+def write_card(weights: Path, facts: Mapping[str, Any], data: Iterable[str], origin: Mapping[str, Any] | None) -> None:
     """TOML, because that is what every card here is."""
-    lines = _pairs(facts)
-    own = list(dict.fromkeys(data))
-    if prior:
-        lines += ["", "[prior]", *_pairs({key: value for key, value in prior.items() if key != "data"})]
-    only_prior = [name for name in (prior or {}).get("data", []) if name not in own]
-    for name in (*own, *only_prior):
+    lines, own = _pairs(facts), list(dict.fromkeys(data))
+    if origin:
+        lines += ["", "[origin]", *_pairs({key: value for key, value in origin.items() if key != "data"})]
+    before = [name for name in (origin or {}).get("data", []) if name not in own]
+    for name in (*own, *before):
         lines += ["", "[[data]]", *_pairs({"set": name, "licence": _licence(name)})]
-        lines += _pairs({"seen_by": "the prior"}) if name in only_prior else []
+        lines += _pairs({"seen_by": "its origin alone"}) if name in before else []
     atomic.write_text(path_of(weights), "\n".join(lines) + "\n")
 
 

@@ -112,6 +112,13 @@ def load_networks(place: Path, names: Mapping[str, nn.Module]) -> None:
         _load_network(network, _under(tensors, name), f"{name} in {place}")
 
 
+def fill(network: nn.Module, path: Path) -> None:
+    """Start a network from a weights file, such as a training's result."""
+    from bfrbench.weights import load_state_dict
+
+    _load_network(network, load_state_dict(path), f"the network in {path}")
+
+
 def prune(run: Path, *, keep_last: int, milestone_every: int | None, best: Path | None) -> None:
     """Remove what the policy does not keep: the last few, milestones, and the best."""
     kept = all_of(run)

@@ -36,6 +36,9 @@ class RunConfig(Frozen):
     """Largest gradient norm of an optimiser step; None: any."""
     halve_lr_at: tuple[pydantic.PositiveInt, ...] = ()
     """Images at which every learning rate halves."""
+    weights: str | None = None
+    """A weights file of this very network to start from, such as the result of another training; no prior is read
+    then, and optimisers and clock start anew."""
     bad_steps: pydantic.PositiveInt = 10
     """Consecutive steps with NaN or infinity that end the training."""
 

@@ -24,10 +24,10 @@ def refuse_taken(out: Path) -> None:
 
 
 def claim(
-    out: Path, order: dict[str, Any], digest: str, changes: list[Change], prior: dict[str, Any] | None = None
+    out: Path, order: dict[str, Any], digest: str, changes: list[Change], origin: dict[str, Any] | None = None
 ) -> None:
-    """Write down what is trained here and from which prior, once everything that it reads is open."""
-    atomic.write_json(out / _ORDER, {"digest": digest, "order": order, "changes": changes, "prior": prior})
+    """Write down what is trained here and from what, once everything that it reads is open."""
+    atomic.write_json(out / _ORDER, {"digest": digest, "order": order, "changes": changes, "origin": origin})
 
 
 def changes(out: Path) -> list[Change]:
@@ -36,9 +36,9 @@ def changes(out: Path) -> list[Change]:
     return kept
 
 
-def prior(out: Path) -> dict[str, Any] | None:
+def origin(out: Path) -> dict[str, Any] | None:
     """What the training in a folder started from, as it was written down then."""
-    told: dict[str, Any] | None = _read(out).get("prior")
+    told: dict[str, Any] | None = _read(out).get("origin")
     return told
 
 

@@ -52,12 +52,14 @@ class PerceptualSettings(Frozen):
         return Perceptual(self.perceptual_trunk or "vgg19", device)
 
 
-def start_from(prior: str | None, recipe: str, *, fresh: bool = True) -> Path | None:
-    """The place of the prior that a restorer starts from; None where the user wants none, or a checkpoint follows."""
+def start_from(prior: str | None, recipe: str, *, wanted: bool = True) -> Path | None:
+    """The place of the prior that a restorer starts from; None where the user wants none, or other weights follow."""
+    if not wanted:
+        return None
     if prior == "":
         problem = "this recipe starts from a prior, and none is given"
         raise UsageError(problem, f"write --set task.prior=RUN, a run of {recipe}, or task.prior=none to do without")
-    return Path(prior) if fresh and prior not in (None, "none") else None
+    return None if prior in (None, "none") else Path(prior)
 
 
 def discriminator_of(size: int, settings: AdversarialSettings) -> Judge:

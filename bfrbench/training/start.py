@@ -156,8 +156,8 @@ def train(
         validation = _validation(what, recipe, task, faces, device) if me.first else None
         journal = Journal(out, run, host, active=me.first, validation=validation)
         if me.first:
-            prior = lineage.of_prior(what.recipe.task) if place is None else folder.prior(out)
-            folder.claim(out, what.plain(), what.digest, changes, prior)
+            origin = lineage.origin(what.recipe) if place is None else folder.origin(out)
+            folder.claim(out, what.plain(), what.digest, changes, origin)
         trainer = Trainer(task, run, feed, me, device, journal, out)
         if place is not None:
             _say_differences(trainer.resume(place), conditions(run, me, device), first=me.first)
@@ -207,12 +207,16 @@ def _task_class(target: str, plugin: str) -> Any:
 def _build(what: Order, device: torch.device, *, fresh: bool = True) -> Task:
     import torch
 
+    from bfrbench.training import checkpoint
     from bfrbench.training.task import TaskContext
 
     run = what.recipe.run
     torch.manual_seed(run.seed)
-    context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.images, run.compile, fresh)
+    from_prior = fresh and run.weights is None
+    context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.images, run.compile, from_prior)
     task: Task = _task_class(what.target, what.plugin)(context)
+    if fresh and run.weights is not None:
+        checkpoint.fill(task.networks[task.averaged], Path(run.weights))
     if (what.recipe.degradation is None) != (task.views == 0):
         needs = "pairs: name a degradation" if task.views else "sharp images alone: name no degradation"
         raise UsageError(f"recipe {what.recipe.id!r} trains on {needs}", "set degradation in the recipe")
@@ -301,12 +305,13 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, out: Path, 
     from bfrbench.training import checkpoint, folder
     from bfrbench.training.card import write_card
 
+    origin = folder.origin(out)
     tensors = {name: value.detach().contiguous().cpu() for name, value in task.result(trainer.average.network).items()}
     with atomic.landing(path) as part:
         # One entry: safetensors writes several in an order that changes from process to process.
-        origin = {"recipe": what.recipe.id, "order": what.digest, "images": trainer.clock.images}
-        origin["network"] = task.describe()
-        save_file(tensors, part, metadata={"training": json.dumps(origin, sort_keys=True)})
+        header = {"recipe": what.recipe.id, "order": what.digest, "images": trainer.clock.images}
+        header["network"] = task.describe()
+        save_file(tensors, part, metadata={"training": json.dumps(header, sort_keys=True)})
     facts = {
         "name": path.stem,
         "file": path.name,
@@ -318,7 +323,7 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, out: Path, 
         "checkpoint": checkpoint.folder(out, trainer.clock.images).name,
         "bad_steps": trainer.clock.bad_steps,
         "bfrbench": bfrbench.__version__,
-        "loss_networks": list(task.loss_networks),
+        "loss_networks": list(dict.fromkeys([*task.loss_networks, *(origin or {}).get("loss_networks", [])])),
         "changed": [f"at {each['at']:,} images: {', '.join(each['what'])}" for each in changes],
     }
-    write_card(path, facts, [name for name, _ in what.data], folder.prior(out))
+    write_card(path, facts, [name for name, _ in what.data], origin)

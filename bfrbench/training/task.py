@@ -80,8 +80,8 @@ class TaskContext:
     images: int
     """Length of the training, for tasks that have stages and say so (`Task.staged`)."""
     compile: bool = False
-    fresh: bool = True
-    """Whether the training starts; its prior is not read again where a checkpoint will take its place."""
+    from_prior: bool = True
+    """Whether networks start from the task's prior, if it has one; else other weights will take their place."""
 
 
 class Task(ABC):

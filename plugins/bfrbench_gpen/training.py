@@ -63,7 +63,7 @@ class GpenTraining(Task):
         self.batch, self.device = context.batch, context.device
         self.gpen = self._network(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        if prior := start_from(s.prior, "gpen-prior", fresh=context.fresh):
+        if prior := start_from(s.prior, "gpen-prior", wanted=context.from_prior):
             _embed(prior, self.gpen, discriminator)
         self.gpen, discriminator = self.gpen.to(self.device), discriminator.to(self.device)
         if s.variant == "without-finetuning":

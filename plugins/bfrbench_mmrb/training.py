@@ -99,7 +99,7 @@ class MmrbTraining(Task):
         self.views = 2 if s.two_views else 1
         self.mmrb = MmrbStyleGan2(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        if prior := start_from(s.prior, "stylegan2-prior", fresh=context.fresh):
+        if prior := start_from(s.prior, "stylegan2-prior", wanted=context.from_prior):
             _adopt(prior, self.mmrb, discriminator)
         self.mmrb, discriminator = self.mmrb.to(self.device), discriminator.to(self.device)
         self.networks = {"mmrb": self.mmrb, "discriminator": discriminator}

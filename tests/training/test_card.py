@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from bfrbench import digests
 from bfrbench.bench.plan import make_plan
 from bfrbench.bench.settings import Settings
 from bfrbench.bench.stage import open_stage
-from bfrbench.errors import WeightsError
+from bfrbench.errors import UsageError, WeightsError
 from bfrbench.training import start
 from bfrbench.training.card import read_card
 from tests.training.conftest import TINY
@@ -38,10 +40,15 @@ def test_the_card_names_the_prior_its_data_and_their_licences(
     prior, what = stages
     result = start.train(what, tmp_path / "run")
     held = prior / "checkpoints" / "000000000008" / "weights.safetensors"
-    assert told(result)["prior"] == {"recipe": "gpen-prior", "images": 8, "sha256": digests.of_file(held)}
+    assert told(result)["origin"] == {
+        "kind": "prior",
+        "recipe": "gpen-prior",
+        "images": 8,
+        "sha256": digests.of_file(held),
+    }
     own, others = told(result)["data"]
     assert own["set"] == str(photographs) and "no card" in own["licence"] and "seen_by" not in own
-    assert others == {"set": "studio-train:64", "licence": "Apache-2.0", "seen_by": "the prior"}
+    assert others == {"set": "studio-train:64", "licence": "Apache-2.0", "seen_by": "its origin alone"}
 
 
 def test_a_resume_needs_no_prior_and_remembers_it(stages: tuple[Path, start.Order], tmp_path: Path) -> None:
@@ -56,7 +63,26 @@ def test_a_resume_needs_no_prior_and_remembers_it(stages: tuple[Path, start.Orde
     (tmp_path / "run" / "result.toml").unlink()
     shutil.rmtree(tmp_path / "run" / "checkpoints" / "000000000016")
     again = told(start.train(what, tmp_path / "run", resume=True))
-    assert again["prior"] == card["prior"] and again["data"] == card["data"]
+    assert again["origin"] == card["origin"] and again["data"] == card["data"]
+
+
+def test_a_training_starts_from_the_result_of_another_and_says_so(
+    stages: tuple[Path, start.Order], photographs: Path, tmp_path: Path
+) -> None:
+    first = start.train(stages[1], tmp_path / "first")
+    sets = ["run.images=8", "degradation=vqfr-1@32", f"run.weights={first}", "task.lr_encoder=1e-9"]
+    sets += ["task.lr_decoder=1e-9", "run.ema_half_life=1e-3"]
+    what = start.order("gpen-finetune@32", [str(photographs)], sets=[*TINY, *sets])
+    start.preview(what)
+    second = start.train(what, tmp_path / "second")
+    before, after = load_file(first), load_file(second)
+    assert all(torch.allclose(after[name], value, atol=1e-6) for name, value in before.items())
+    origin = told(second)["origin"]
+    assert origin["kind"] == "weights" and origin["sha256"] == digests.of_file(first) and origin["images"] == 16
+    assert [each["set"] for each in told(second)["data"]] == [str(photographs), "studio-train:64"]
+    narrower = start.order("gpen-finetune@32", [str(photographs)], sets=[*TINY, *sets, "task.narrow=0.06"])
+    with pytest.raises(UsageError, match="does not fit this recipe"):
+        start.preview(narrower)
 
 
 def test_boards_know_what_a_trained_file_has_seen(stages: tuple[Path, start.Order], tmp_path: Path) -> None:
