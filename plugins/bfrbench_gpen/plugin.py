@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bfrbench.hookspecs import hookimpl
+from bfrbench.restorers.alpha import POINTS, alpha_option
 from bfrbench.specs import Argument, RestorerSpec, TrainingRecipeSpec
 from bfrbench.training.library import recipe_specs
 
@@ -11,10 +12,28 @@ CITATION = "Yang, Ren, Xie, Zhang: GAN Prior Embedded Network for Blind Face Res
 FILE = "a GPEN checkpoint (.safetensors, or .pth as published or from a training); its size is read off the tensors"
 
 
+COMPILE = {"compile": "true to compile the network on first use (default false)"}
+LITE = RestorerSpec(
+    id="gpen-lite",
+    target="bfrbench_gpen.restorers:Lite",
+    summary="A small GPEN at 128 px, in the package: for demonstrations.",
+    licence="Apache-2.0; trained on LFW, whose photographs are for research",
+    trained_on=("lfw128:train", "studio-train"),
+    size=128,
+    options=alpha_option(0.7) | COMPILE,
+    weights=("gpen-lite",),
+    precisions=("float32", "bfloat16", "float16"),
+    points=POINTS,
+    loss_networks=("squeezenet1.1-keras",),
+    citation=CITATION,
+)
+
+
 def _spec(
     name: str, target: str, summary: str, *, size: int | None = None, weights: str = "", samples: bool = False
 ) -> RestorerSpec:
     argument: Argument = "optional" if weights else "required"
+    mixes = target == "Restoration"
     return RestorerSpec(
         id=name,
         target=f"bfrbench_gpen.restorers:{target}",
@@ -24,7 +43,8 @@ def _spec(
         size=size,
         argument=argument,
         argument_help=FILE + (f"; without it {weights} from the weight store" if weights else ""),
-        options={"compile": "true to compile the network on first use (default false)"},
+        options=(alpha_option() if mixes else {}) | COMPILE,
+        points=POINTS if mixes else None,
         weights=(weights,) if weights else (),
         precisions=("float32", "bfloat16", "float16"),
         loss_networks=("arcface-ir-se50",) if weights else (),
@@ -49,6 +69,7 @@ def bfrbench_restorers() -> list[RestorerSpec]:
     return [
         *faces,
         *small,
+        LITE,
         _spec("gpen", "Restoration", "A GPEN of any size or variant, read off its file."),
         _spec(
             "gpen-sr",

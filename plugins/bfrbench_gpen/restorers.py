@@ -13,6 +13,7 @@ from bfrbench.errors import WeightsError
 from bfrbench.imaging.resize import resize_batch
 from bfrbench.nn import frozen
 from bfrbench.restorers import RestorerContext
+from bfrbench.restorers.alpha import Alpha
 from bfrbench.weights import WeightStore
 from bfrbench_gpen import tasks
 from bfrbench_gpen.checkpoints import read_checkpoint
@@ -27,10 +28,12 @@ class Restoration:
     """Whether the network works in [-1, 1]; else in [0, 1]."""
     takes_small = False
     """Whether the network is of the super-resolution form, whose input is smaller than its output."""
+    usual_alpha = 1.0
 
     def __init__(self, context: RestorerContext) -> None:
         network = self._load(context)
         self.shape = network.shape
+        self.alpha = Alpha(context, self.usual_alpha)
         self.device, self.dtype = torch.device(context.device), getattr(torch, context.precision)
         self.module: Gpen = frozen(network, self.dtype).to(self.device)
         compiled = str(context.options.get("compile", "false")).lower() in ("true", "1", "yes")
@@ -42,7 +45,7 @@ class Restoration:
         noise = self.module.finer_noise(batch.seeds) if self.shape.entry < self.shape.size else None
         restored = self.forward(entry, noise, self._run)
         restored = resize_batch(restored, (images.shape[-2], images.shape[-1])).clamp(0, 1)
-        return self.finish(restored, images).to(batch.lq.device)
+        return self.alpha.mixed(self.finish(restored, images), images, batch.point).to(batch.lq.device)
 
     def prepare(self, images: Tensor) -> Tensor:
         return images
@@ -76,6 +79,12 @@ class Restoration:
             problem = f"{path} is a {shape}, which {spec.id} does not run"
             raise WeightsError(problem, f"use {'gpen' if self.takes_small else 'gpen-sr'}:{path}")
         return checkpoint.network()
+
+
+class Lite(Restoration):
+    """The small model in the package, at the alpha at which its PSNR on training people is best."""
+
+    usual_alpha = 0.7
 
 
 class Colorization(Restoration):
@@ -112,7 +121,7 @@ class Portable(nn.Module):
     def __init__(self, restorer: Restoration) -> None:
         super().__init__()
         self.module = restorer.module
-        self._prepare, self._forward = restorer.prepare, restorer.forward
+        self._prepare, self._forward, self._mixed = restorer.prepare, restorer.forward, restorer.alpha.mixed
         noise = restorer.module.finer_noise([0]) if restorer.takes_small else []
         for layer, values in enumerate(noise):
             self.register_buffer(f"noise_{layer}", values)
@@ -120,4 +129,4 @@ class Portable(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         noise = [getattr(self, f"noise_{layer}") for layer in range(self._layers)] or None
-        return self._forward(self._prepare(images), noise, self.module)
+        return self._mixed(self._forward(self._prepare(images), noise, self.module), images)

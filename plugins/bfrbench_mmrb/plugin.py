@@ -5,6 +5,7 @@ from __future__ import annotations
 from bfrbench_gpen.plugin import CITATION as GPEN
 
 from bfrbench.hookspecs import hookimpl
+from bfrbench.restorers.alpha import POINTS, alpha_option
 from bfrbench.specs import RestorerSpec, TrainingRecipeSpec
 from bfrbench.training.library import recipe_specs
 
@@ -28,6 +29,8 @@ def bfrbench_restorers() -> list[RestorerSpec]:
             size=size,
             argument="required",
             argument_help="the weights file of a training (result.safetensors)",
+            options=alpha_option(),
+            points=POINTS,
             precisions=("float32", "bfloat16"),
             citation=CITATION,
         )
@@ -35,12 +38,14 @@ def bfrbench_restorers() -> list[RestorerSpec]:
     ]
     small = RestorerSpec(
         id="mmrb-lite",
-        target="bfrbench_mmrb.restorers:MmrbRestorer",
+        target="bfrbench_mmrb.restorers:MmrbLite",
         summary=f"A small MMRB-StyleGAN2 at 128 px, in the package: for demonstrations ({NOT_THE_PAPERS}).",
         licence="Apache-2.0; trained on LFW, whose photographs are for research",
         trained_on=("lfw128:train", "studio-train"),
         size=128,
         weights=("mmrb-lite",),
+        options=alpha_option(0.6),
+        points=POINTS,
         precisions=("float32", "bfloat16"),
         loss_networks=("squeezenet1.1-keras",),
         citation=CITATION,
@@ -53,7 +58,8 @@ def bfrbench_restorers() -> list[RestorerSpec]:
         trained_on=("unknown",),
         argument="required",
         argument_help="the weights file of a training of gpen-mmrb (result.safetensors)",
-        options={"compile": "true to compile the network on first use (default false)"},
+        options=alpha_option() | {"compile": "true to compile the network on first use (default false)"},
+        points=POINTS,
         precisions=("float32", "bfloat16", "float16"),
         citation=f"{GPEN}; with the block {CITATION}",
     )

@@ -14,7 +14,7 @@ from PIL import Image
 import bfrbench
 from bfrbench.contracts import Batch
 from bfrbench.degradations import apply, load_recipe
-from bfrbench.errors import UsageError, WeightsError
+from bfrbench.errors import UnknownName, UsageError, WeightsError
 from bfrbench.imaging.convert import to_tensor
 from bfrbench.restorers import RestorerContext
 from bfrbench.testing import check_restorer
@@ -46,6 +46,27 @@ def test_a_restorer_gives_what_the_network_gives(tiny: Gpen, tiny_file: Path) ->
     out = restorer.restore(Batch(("a", "b"), images, (0, 0)))
     with torch.no_grad():
         assert torch.allclose(out, (tiny(images * 2 - 1) / 2 + 0.5).clamp(0, 1), atol=1e-5)
+
+
+def test_alpha_mixes_the_restored_face_with_what_came_in(tiny_file: Path) -> None:
+    images = faces(5, 32, 2) / 2 + 0.5
+    batch = Batch(("a", "b"), images, (0, 0))
+
+    def answer(point: float | None = None, **options: str) -> torch.Tensor:
+        return bfrbench.load_restorer(f"gpen:{tiny_file}", **options).restore(replace(batch, point=point))
+
+    whole, half = answer(), (answer() + images) / 2
+    assert torch.equal(answer(alpha="0"), images) and torch.equal(answer(alpha="1"), whole)
+    assert torch.allclose(answer(alpha="0.5"), half, atol=1e-6)
+    assert torch.allclose(answer(point=0.5), half, atol=1e-6)
+    assert torch.equal(answer(point=1.0, alpha="0.5"), whole), "the run's operating point counts more"
+    restorer = bfrbench.load_restorer(f"gpen:{tiny_file}", alpha="0.5").restorer
+    assert torch.allclose(restorer.portable()[0](images), half, atol=1e-5)  # type: ignore[attr-defined]
+    for wrong in ("1.5", "-0.1", "much"):
+        with pytest.raises(UsageError, match=f"alpha of gpen is '{wrong}'; give a number from 0 to 1"):
+            answer(alpha=wrong)
+    with pytest.raises(UnknownName, match="option of gpen-colorization"):
+        bfrbench.load_restorer(f"gpen-colorization:{tiny_file}", alpha="0.5")
 
 
 def test_a_photograph_of_another_size_keeps_its_size(tiny_file: Path) -> None:
