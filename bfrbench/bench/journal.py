@@ -62,6 +62,16 @@ class Journal:
         whole_batches = len(ids) % shard.batch == 0 or len(ids) == len(shard.ids)
         return table if ids == shard.ids[: len(ids)] and whole_batches else None
 
+    def kept(self) -> dict[str, int]:
+        """How many rows of each interrupted shard are kept, by its name."""
+        import pyarrow.parquet as pq
+
+        found = {}
+        for path in self.open.glob("shard-*.parquet") if self.open.is_dir() else ():
+            with suppress(OSError, ValueError):  # landed meanwhile, or damaged
+                found[path.stem] = int(pq.read_metadata(path).num_rows)
+        return found
+
     def audit(self) -> dict[str, str]:
         """Read every landed shard; set the damaged ones aside and say what is wrong with each."""
         damaged = {}

@@ -14,6 +14,7 @@ from bfrbench import progress
 from bfrbench.bench import manifest as manifests
 from bfrbench.bench import scorecard, sealed
 from bfrbench.bench.claims import Claims
+from bfrbench.bench.headway import Headway, images_done
 from bfrbench.bench.isolation import Isolated
 from bfrbench.bench.journal import Journal, writing
 from bfrbench.bench.manifest import Shard
@@ -102,18 +103,17 @@ class _Run:
         return card
 
     def _work(self, stopping: Stopping, claims: Claims) -> None:
-        landed = self.journal.landed()
-        pending = sum(len(shard.ids) for shard in self.journal.shards if shard.number not in landed)
-        if landed:
+        if landed := self.journal.landed():
             self.say(f"going on: {len(landed)} of {len(self.journal.shards)} shards are done")
         with closing(self._engine()) as engine:
             scoring = self._scoring()  # while a worker process is starting
             engine.ready()
-            with self._progress(pending) as advance:
-                work = self._worker(engine, scoring, stopping, claims, advance)
+            with self._headway(claims) as look:
+                work = self._worker(engine, scoring, stopping, claims, look)
                 while not (self.complete or stopping.asked.is_set()):
                     if not work.once():
                         time.sleep(_WAIT_SECONDS)  # the rest is in others' hands
+                        look()
 
     def _engine(self) -> Engine:
         plan, choices = self.plan, self.journal.manifest.choices
@@ -123,7 +123,7 @@ class _Run:
         return Direct(lambda: plan.loaded or job.load(plan.host))
 
     def _worker(
-        self, engine: Engine, scoring: Scoring, stopping: Stopping, claims: Claims, advance: Callable[[int], None]
+        self, engine: Engine, scoring: Scoring, stopping: Stopping, claims: Claims, look: Callable[[], None]
     ) -> Work:
         plan, manifest = self.plan, self.journal.manifest
         choices, rank = manifest.choices, plan.rank
@@ -141,7 +141,7 @@ class _Run:
             sees_ground_truth=plan.spec.sees_ground_truth,
             sample=choices.restorer.sample,
             point=choices.restorer.point,
-            on_batch=advance,
+            on_batch=look,
             on_shard=lambda shard: self._landed(shard),
         )
 
@@ -168,13 +168,17 @@ class _Run:
         raise KeyboardInterrupt
 
     @contextmanager
-    def _progress(self, pending: int) -> Iterator[Callable[[int], None]]:
+    def _headway(self, claims: Claims) -> Iterator[Callable[[], None]]:
+        """Shows how far the run is, and gives what to call when it may have come further."""
         if not self.plan.rank.speaks:
-            yield lambda count: None
+            yield lambda: None
             return
         what = f"{self.plan.spec.id} on {self.plan.stage.board.name}"
-        with progress.Progress(what, total=pending) as shown:
-            yield shown.advance
+        done = images_done(self.journal, claims)
+        with progress.Progress(what, total=len(self.journal.manifest.ids), done=done) as shown:
+            headway = Headway(self.journal, claims, shown)
+            yield headway.look
+            headway.look_now()
 
 
 def references_of(plan: Plan) -> dict[str, Reference]:
