@@ -46,6 +46,14 @@ class Journal:
         """The rows of a finished shard; raises `Damaged`."""
         return self._checked(self._place(shard), shard.ids)
 
+    def timed_out(self) -> int:
+        """How many images of finished shards timed out."""
+        count = 0
+        for shard in self.shards:
+            with suppress(FileNotFoundError, sealed.Damaged):
+                count += sealed.read(self._place(shard), ["status"]).column("status").to_pylist().count("timeout")
+        return count
+
     def keep_open(self, shard: Shard, table: pa.Table) -> None:
         """Keep the finished batches of a shard that will not be finished now."""
         with writing(self.folder):

@@ -105,7 +105,7 @@ def _observed(table: pa.Table, seen: list[dict[str, Any]]) -> Observed:
     hosts: Counter[str] = Counter()
     for piece in seen:
         hosts[piece["host"]] += piece["images"]
-    notes = list(dict.fromkeys(note for piece in seen for note in piece["notes"]))
+    notes = Counter(note for piece in seen for note in piece["notes"])
     times = [value for value in table.column("seconds").to_pylist() if value]
     devices = tuple(sorted({piece["device"] for piece in seen}))
     return Observed(
@@ -118,5 +118,5 @@ def _observed(table: pa.Table, seen: list[dict[str, Any]]) -> Observed:
         hosts=dict(hosts),
         devices=devices,
         pieces=len(seen),
-        notes=tuple(notes[:_NOTES_SHOWN]),
+        notes=tuple(note for note, _ in notes.most_common(_NOTES_SHOWN)),
     )

@@ -132,7 +132,7 @@ class _Run:
             stage=plan.stage,
             journal=self.journal,
             claims=claims,
-            engine=Recovering(engine, patience=max(allowed, choices.batch)),
+            engine=Recovering(engine, patience=max(allowed, choices.batch), landed=self.journal.timed_out),
             scoring=scoring,
             stop=stopping.asked,
             overlap=Overlap(plan.settings.readers, plan.settings.batches_ahead),
