@@ -46,7 +46,8 @@ def conclude(plan: Plan, journal: Journal, references: Mapping[str, Reference]) 
 def _results(plan: Plan, journal: Journal, table: pa.Table, references: Mapping[str, Reference]) -> Results:
     manifest, choices, stage = journal.manifest, journal.manifest.choices, plan.stage
     summary = summarise(table, stage.metrics, stage.board.breakdown, references)
-    failed = sum(summary.failures.values())
+    raised = scorecard.raised(summary.failures, summary.metrics)
+    failed = sum(summary.failures.values()) + max(raised.values(), default=0)
     inputs = list(zip(table.column("id").to_pylist(), table.column("input").to_pylist(), strict=True))
     return Results(
         status=run_status(len(manifest.ids), manifest.total, failed, stage.board.max_failures),

@@ -146,11 +146,11 @@ class _Run:
         )
 
     def _scoring(self) -> Scoring:
-        from bfrbench.metrics import Scorer
+        from bfrbench.bench.lenient import LenientScorer
         from bfrbench.weights import WeightStore
 
         plan, choices = self.plan, self.journal.manifest.choices
-        scorer = Scorer(plan.stage.protocol, plan.device, WeightStore(), available=plan.stage.available)
+        scorer = LenientScorer(plan.stage.protocol, plan.device, WeightStore(), available=plan.stage.available)
         images = plan.folder / "images" if choices.save_images else None
         return Scoring(scorer, choices.board.codec, plan.device, images)
 

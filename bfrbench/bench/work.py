@@ -161,7 +161,7 @@ class Work:
         seen["images"] += table.num_rows
         seen["memory"] = max(seen["memory"], answer.memory)
         seen["macs"] = answer.macs or seen["macs"]
-        seen["notes"] = (seen["notes"] + list(answer.notes))[:_NOTES_KEPT]
+        seen["notes"] = [*seen["notes"], *answer.notes, *self.scoring.notes()][:_NOTES_KEPT]
         self.claims.tell(opened.shard.name, opened.rows)
         if opened.rows == len(opened.shard.ids):
             self.journal.land(opened.shard, _table(opened))
