@@ -63,16 +63,24 @@ class Progress:
     def advance(self, count: int = 1) -> None:
         self.reach(self.done + count)
 
+    def skip(self, count: int) -> None:
+        """Pass over what was done before, which is nothing to speak of and not part of the rate."""
+        self._before += count
+        self._move(self.done + count)
+
     def reach(self, done: int) -> None:
         """Be at `done` of the total, whoever did it; what was lost on the way takes nothing from the rate."""
         self._before += min(0, done - self.done)
-        self.done = done
+        self._move(done)
         now = time.monotonic()
-        if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=done, description=self.what)
-        elif not quiet() and now - self._said >= _SECONDS_BETWEEN_LINES:
+        if not self._bar and not quiet() and now - self._said >= _SECONDS_BETWEEN_LINES:
             self._said = now
             self._say()
+
+    def _move(self, done: int) -> None:
+        self.done = done
+        if self._bar:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=self.total, description=self.what)
 
     def _say(self) -> None:
         rate = self._rate()

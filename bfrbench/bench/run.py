@@ -14,6 +14,7 @@ from bfrbench import progress
 from bfrbench.bench import manifest as manifests
 from bfrbench.bench import scorecard, sealed
 from bfrbench.bench.claims import Claims
+from bfrbench.bench.concluding import kept
 from bfrbench.bench.headway import Headway, images_done
 from bfrbench.bench.isolation import Isolated
 from bfrbench.bench.journal import Journal, writing
@@ -85,8 +86,12 @@ class _Run:
                 self._interrupted()
             if claims.take(_CONCLUSION):
                 try:
-                    if self.audit():
-                        return self._conclude()
+                    with stopping.at_once():
+                        if self.audit():
+                            return self._conclude()
+                except KeyboardInterrupt:
+                    self.say(f"stopped while concluding; the numbers of {kept(self.plan.folder)} metrics are kept")
+                    raise
                 finally:
                     claims.release(_CONCLUSION)
             elif card := _finished(self.plan.folder):
