@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -17,6 +19,7 @@ class Stopping:
     def __init__(self, in_hand: str = "batch") -> None:
         self.in_hand = in_hand
         self.asked = threading.Event()
+        self._at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Stopping:
@@ -30,8 +33,20 @@ class Stopping:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While it lasts, the first signal stops at once too: nothing is in hand that would be lost."""
+        self._at_once = True
+        try:
+            if self.asked.is_set():
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._at_once = False
+
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked.is_set():
+        if self.asked.is_set() or self._at_once:
+            self.asked.set()
             raise KeyboardInterrupt
         self.asked.set()
         print(f"finishing the {self.in_hand} in hand; once more to stop at once", file=sys.stderr, flush=True)

@@ -36,7 +36,8 @@ class Claims:
             "started": _started(os.getpid()),
             "run": uuid.uuid4().hex,
         }
-        self._mine: set[str] = set()
+        self._mine: dict[str, int] = {}
+        """What is held, and how much of it is done."""
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._seen: dict[str, tuple[bytes, float]] = {}
@@ -64,7 +65,7 @@ class Claims:
                 created = self._create(path)
             if created:
                 with self._lock:
-                    self._mine.add(name)
+                    self._mine[name] = 0
                 return True
             if not self._dead_claim(path):
                 return False
@@ -73,10 +74,28 @@ class Claims:
 
     def release(self, name: str) -> None:
         with self._lock:
-            self._mine.discard(name)
+            self._mine.pop(name, None)
             with contextlib.suppress(OSError):
                 if self._still_ours(name):
                     self._path(name).unlink()
+
+    def tell(self, name: str, done: int) -> None:
+        """Say how much of what is held is done; others hear it with the next beat."""
+        with self._lock:
+            if name in self._mine:
+                self._mine[name] = done
+
+    def told(self) -> dict[str, int]:
+        """How much is done of whatever is held, by the word of its living holder."""
+        with self._lock:
+            mine = dict(self._mine)
+        others = [path for path in self.folder.glob("[!.]*.json") if path.stem not in mine]
+        return mine | {path.stem: self._said(path) for path in others if not self._dead_claim(path)}
+
+    def _said(self, path: Path) -> int:
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            return int(_parse(path.read_bytes()).get("done", 0))
+        return 0
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
@@ -87,20 +106,20 @@ class Claims:
         except FileExistsError:
             return False
         with os.fdopen(handle, "wb") as file:
-            file.write(self._text(0))
+            file.write(self._text(0, 0))
         return True
 
-    def _text(self, beat: int) -> bytes:
-        return json.dumps({**self._owner, "beat": beat}).encode()
+    def _text(self, beat: int, done: int) -> bytes:
+        return json.dumps({**self._owner, "beat": beat, "done": done}).encode()
 
     def _keep_beating(self) -> None:
         beat = 0
         while not self._ended.wait(self._beat):
             beat += 1
             with self._lock, contextlib.suppress(OSError):
-                for name in list(self._mine):
+                for name, done in list(self._mine.items()):
                     if self._still_ours(name):
-                        atomic.write_bytes(self._path(name), self._text(beat))
+                        atomic.write_bytes(self._path(name), self._text(beat, done))
 
     def _dead_claim(self, path: Path) -> bool:
         try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from bfrbench.bench.scorecard import Measured
 from bfrbench.contracts import Row
 from bfrbench.errors import TooLittleMeasured
 from bfrbench.metrics import Context, ProtocolMetric, Value
 from bfrbench.metrics.mean import Mean
+
+if TYPE_CHECKING:
+    from bfrbench.stats.bits import Ints
 
 LEVEL = 0.95
 SHARE = "share"
@@ -25,16 +29,30 @@ def is_mean(metric: ProtocolMetric) -> bool:
     return isinstance(metric.kind.finaliser, Mean)
 
 
-def measured(metric: ProtocolMetric, rows: Sequence[Row], context: Context, *, interval: bool = True) -> Measured:
-    """The number of one metric over some images, with its interval where one can be had."""
+def steps_of(metric: ProtocolMetric) -> int:
+    """How many steps the number of one metric and its interval take at most."""
+    return 1 if is_mean(metric) else 2 + SUBSETS
+
+
+def measured(
+    metric: ProtocolMetric,
+    rows: Sequence[Row],
+    context: Context,
+    *,
+    interval: bool = True,
+    step: Callable[[], None] = lambda: None,
+) -> Measured:
+    """The number of one metric over some images, with its interval where one can be had; `step` is called after each
+    part of the work."""
     finaliser = metric.kind.finaliser
     value = finaliser.value(finaliser.fold(rows), context)
+    step()
     if value.value is None or not math.isfinite(value.value):
         return _shown(value, value.note or f"the value is {value.value}")
     if not interval:
         return _shown(value, value.note)
     try:
-        estimate = _mean(metric, rows, context) if is_mean(metric) else _distance(metric, rows, context)
+        estimate = _mean(metric, rows, context) if is_mean(metric) else _distance(metric, rows, context, step)
     except TooLittleMeasured as error:
         return _shown(value, value.note or f"no interval: {error.problem}")
     low, high = estimate
@@ -91,11 +109,19 @@ def _combined(finaliser: Mean, end: float) -> float:
     return finaliser.combine([max(end, 0.0)])
 
 
-def _distance(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tuple[float, float]:
+def _distance(
+    metric: ProtocolMetric, rows: Sequence[Row], context: Context, step: Callable[[], None]
+) -> tuple[float, float]:
     """Subsets of people, centred on the point estimate."""
     from bfrbench.stats import subsample_estimate
 
     people = [context.identities.get(row.id) for row in rows]
-    statistic = metric.kind.finaliser.over(rows, context)
+    over = metric.kind.finaliser.over(rows, context)
+
+    def statistic(positions: Ints) -> float:
+        number: float = over(positions)
+        step()
+        return number
+
     interval = subsample_estimate(statistic, len(rows), people, level=LEVEL, resamples=SUBSETS).interval
     return interval.low, interval.high

@@ -46,6 +46,14 @@ class Journal:
         """The rows of a finished shard; raises `Damaged`."""
         return self._checked(self._place(shard), shard.ids)
 
+    def timed_out(self) -> int:
+        """How many images of finished shards timed out."""
+        count = 0
+        for shard in self.shards:
+            with suppress(FileNotFoundError, sealed.Damaged):
+                count += sealed.read(self._place(shard), ["status"]).column("status").to_pylist().count("timeout")
+        return count
+
     def keep_open(self, shard: Shard, table: pa.Table) -> None:
         """Keep the finished batches of a shard that will not be finished now."""
         with writing(self.folder):
@@ -61,6 +69,16 @@ class Journal:
         ids = tuple(table.column("id").to_pylist())
         whole_batches = len(ids) % shard.batch == 0 or len(ids) == len(shard.ids)
         return table if ids == shard.ids[: len(ids)] and whole_batches else None
+
+    def kept(self) -> dict[str, int]:
+        """How many rows of each interrupted shard are kept, by its name."""
+        import pyarrow.parquet as pq
+
+        found = {}
+        for path in self.open.glob("shard-*.parquet") if self.open.is_dir() else ():
+            with suppress(OSError, ValueError):  # landed meanwhile, or damaged
+                found[path.stem] = int(pq.read_metadata(path).num_rows)
+        return found
 
     def audit(self) -> dict[str, str]:
         """Read every landed shard; set the damaged ones aside and say what is wrong with each."""

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bfrbench import digests
-from bfrbench.bench import rowtable, scorecard, sealed
+from bfrbench.bench import concluding, provenance, rowtable, scorecard, sealed
+from bfrbench.bench.concluding import Concluding
 from bfrbench.bench.journal import Journal, writing
 from bfrbench.bench.plan import Plan
 from bfrbench.bench.scorecard import Observed, Provenance, RestorerCard, Results, Scorecard
-from bfrbench.bench.summary import run_status, summarise
+from bfrbench.bench.summary import Summary, run_status, summarise
 from bfrbench.bench.work import OBSERVED
+from bfrbench.digests import Digest
+from bfrbench.progress import Progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +33,11 @@ def conclude(plan: Plan, journal: Journal, references: Mapping[str, Reference]) 
     tables = [journal.read(shard) for shard in journal.shards]
     seen = [piece for table in tables for piece in json.loads((table.schema.metadata or {}).get(OBSERVED, b"[]"))]
     table = rowtable.join([table.replace_schema_metadata(None) for table in tables])
-    results = _results(plan, journal, table, references)
+    digest = rowtable.digest_of([table])
+    with Progress(f"conclusion of {plan.spec.id} on {plan.stage.board.name}", total=None, unit="step") as shown:
+        watch = Concluding(journal.folder, _follows_from(plan, digest), shown)
+        summary = summarise(table, plan.stage.metrics, plan.stage.board.breakdown, references, watch)
+    results = _results(plan, journal, table, summary, digest)
     card = Scorecard(
         results=results,
         results_digest=scorecard.digest_of(results),
@@ -40,13 +47,20 @@ def conclude(plan: Plan, journal: Journal, references: Mapping[str, Reference]) 
     with writing(journal.folder):
         sealed.write(journal.folder / scorecard.ROWS, [table], table.schema)
         scorecard.write(journal.folder / scorecard.FILE, card)
+    concluding.forget(journal.folder)
     return card
 
 
-def _results(plan: Plan, journal: Journal, table: pa.Table, references: Mapping[str, Reference]) -> Results:
+def _follows_from(plan: Plan, rows: Digest) -> dict[str, Any]:
+    """What numbers depend on besides the metric: the code that is running among it."""
+    breakdowns = [one.model_dump(mode="json") for one in plan.stage.board.breakdown]
+    return {"rows": rows, "breakdowns": breakdowns, "versions": provenance.versions(), "git": plan.draft.git}
+
+
+def _results(plan: Plan, journal: Journal, table: pa.Table, summary: Summary, rows: Digest) -> Results:
     manifest, choices, stage = journal.manifest, journal.manifest.choices, plan.stage
-    summary = summarise(table, stage.metrics, stage.board.breakdown, references)
-    failed = sum(summary.failures.values())
+    raised = scorecard.raised(summary.failures, summary.metrics)
+    failed = sum(summary.failures.values()) + max(raised.values(), default=0)
     inputs = list(zip(table.column("id").to_pylist(), table.column("input").to_pylist(), strict=True))
     return Results(
         status=run_status(len(manifest.ids), manifest.total, failed, stage.board.max_failures),
@@ -59,7 +73,7 @@ def _results(plan: Plan, journal: Journal, table: pa.Table, references: Mapping[
         protocol=stage.protocol.name,
         protocol_digest=choices.protocol_digest,
         inputs_digest=digests.of_data(sorted(inputs)),
-        rows_digest=rowtable.digest_of([table]),
+        rows_digest=rows,
         restorer=_restorer(plan, journal),
         images=len(manifest.ids),
         total=manifest.total,
@@ -105,7 +119,7 @@ def _observed(table: pa.Table, seen: list[dict[str, Any]]) -> Observed:
     hosts: Counter[str] = Counter()
     for piece in seen:
         hosts[piece["host"]] += piece["images"]
-    notes = list(dict.fromkeys(note for piece in seen for note in piece["notes"]))
+    notes = Counter(note for piece in seen for note in piece["notes"])
     times = [value for value in table.column("seconds").to_pylist() if value]
     devices = tuple(sorted({piece["device"] for piece in seen}))
     return Observed(
@@ -118,5 +132,5 @@ def _observed(table: pa.Table, seen: list[dict[str, Any]]) -> Observed:
         hosts=dict(hosts),
         devices=devices,
         pieces=len(seen),
-        notes=tuple(notes[:_NOTES_SHOWN]),
+        notes=tuple(note for note, _ in notes.most_common(_NOTES_SHOWN)),
     )

@@ -14,6 +14,8 @@ from bfrbench import progress
 from bfrbench.bench import manifest as manifests
 from bfrbench.bench import scorecard, sealed
 from bfrbench.bench.claims import Claims
+from bfrbench.bench.concluding import kept
+from bfrbench.bench.headway import Headway, images_done
 from bfrbench.bench.isolation import Isolated
 from bfrbench.bench.journal import Journal, writing
 from bfrbench.bench.manifest import Shard
@@ -84,8 +86,12 @@ class _Run:
                 self._interrupted()
             if claims.take(_CONCLUSION):
                 try:
-                    if self.audit():
-                        return self._conclude()
+                    with stopping.at_once():
+                        if self.audit():
+                            return self._conclude()
+                except KeyboardInterrupt:
+                    self.say(f"stopped while concluding; the numbers of {kept(self.plan.folder)} metrics are kept")
+                    raise
                 finally:
                     claims.release(_CONCLUSION)
             elif card := _finished(self.plan.folder):
@@ -102,18 +108,17 @@ class _Run:
         return card
 
     def _work(self, stopping: Stopping, claims: Claims) -> None:
-        landed = self.journal.landed()
-        pending = sum(len(shard.ids) for shard in self.journal.shards if shard.number not in landed)
-        if landed:
+        if landed := self.journal.landed():
             self.say(f"going on: {len(landed)} of {len(self.journal.shards)} shards are done")
         with closing(self._engine()) as engine:
             scoring = self._scoring()  # while a worker process is starting
             engine.ready()
-            with self._progress(pending) as advance:
-                work = self._worker(engine, scoring, stopping, claims, advance)
+            with self._headway(claims) as look:
+                work = self._worker(engine, scoring, stopping, claims, look)
                 while not (self.complete or stopping.asked.is_set()):
                     if not work.once():
                         time.sleep(_WAIT_SECONDS)  # the rest is in others' hands
+                        look()
 
     def _engine(self) -> Engine:
         plan, choices = self.plan, self.journal.manifest.choices
@@ -123,7 +128,7 @@ class _Run:
         return Direct(lambda: plan.loaded or job.load(plan.host))
 
     def _worker(
-        self, engine: Engine, scoring: Scoring, stopping: Stopping, claims: Claims, advance: Callable[[int], None]
+        self, engine: Engine, scoring: Scoring, stopping: Stopping, claims: Claims, look: Callable[[], None]
     ) -> Work:
         plan, manifest = self.plan, self.journal.manifest
         choices, rank = manifest.choices, plan.rank
@@ -132,7 +137,7 @@ class _Run:
             stage=plan.stage,
             journal=self.journal,
             claims=claims,
-            engine=Recovering(engine, patience=max(allowed, choices.batch)),
+            engine=Recovering(engine, patience=max(allowed, choices.batch), landed=self.journal.timed_out),
             scoring=scoring,
             stop=stopping.asked,
             overlap=Overlap(plan.settings.readers, plan.settings.batches_ahead),
@@ -141,16 +146,16 @@ class _Run:
             sees_ground_truth=plan.spec.sees_ground_truth,
             sample=choices.restorer.sample,
             point=choices.restorer.point,
-            on_batch=advance,
+            on_batch=look,
             on_shard=lambda shard: self._landed(shard),
         )
 
     def _scoring(self) -> Scoring:
-        from bfrbench.metrics import Scorer
+        from bfrbench.bench.lenient import LenientScorer
         from bfrbench.weights import WeightStore
 
         plan, choices = self.plan, self.journal.manifest.choices
-        scorer = Scorer(plan.stage.protocol, plan.device, WeightStore(), available=plan.stage.available)
+        scorer = LenientScorer(plan.stage.protocol, plan.device, WeightStore(), available=plan.stage.available)
         images = plan.folder / "images" if choices.save_images else None
         return Scoring(scorer, choices.board.codec, plan.device, images)
 
@@ -168,13 +173,17 @@ class _Run:
         raise KeyboardInterrupt
 
     @contextmanager
-    def _progress(self, pending: int) -> Iterator[Callable[[int], None]]:
+    def _headway(self, claims: Claims) -> Iterator[Callable[[], None]]:
+        """Shows how far the run is, and gives what to call when it may have come further."""
         if not self.plan.rank.speaks:
-            yield lambda count: None
+            yield lambda: None
             return
         what = f"{self.plan.spec.id} on {self.plan.stage.board.name}"
-        with progress.Progress(what, total=pending) as shown:
-            yield shown.advance
+        done = images_done(self.journal, claims)
+        with progress.Progress(what, total=len(self.journal.manifest.ids), done=done) as shown:
+            headway = Headway(self.journal, claims, shown)
+            yield headway.look
+            headway.look_now()
 
 
 def references_of(plan: Plan) -> dict[str, Reference]:

@@ -7,6 +7,7 @@ it. The rows lie beside it in a sealed parquet file whose digest is among the re
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -178,6 +179,12 @@ class Scorecard(Frozen):
 
 def digest_of(results: Results) -> Digest:
     return digests.of_data(results.model_dump(mode="json"))
+
+
+def raised(failures: Mapping[str, int], metrics: Mapping[str, MetricResult]) -> dict[str, int]:
+    """On how many images that were restored each metric raised, for those that did."""
+    errors = {name: result.failed.get("error", 0) - failures.get("error", 0) for name, result in metrics.items()}
+    return {name: count for name, count in errors.items() if count > 0}
 
 
 def write(path: Path, card: Scorecard) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bfrbench.bench import codec, rowtable
 from bfrbench.bench.inputs import Prepared
 from bfrbench.bench.journal import writing
-from bfrbench.bench.restoring import Answer, as_float
+from bfrbench.bench.restoring import Answer, as_float, is_out_of_memory
 from bfrbench.bench.rowtable import ImageRow
 from bfrbench.contracts import Row, Scored
 
@@ -18,19 +18,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
 
+    from bfrbench.bench.lenient import LenientScorer
     from bfrbench.bench.restoring import U8Batch
-    from bfrbench.metrics import Scorer
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scoring:
     """How restored images become rows."""
 
-    scorer: Scorer
+    scorer: LenientScorer
     codec: str
     device: str
     images: Path | None = None
     """Where restored images are saved, if they are."""
+    fits: int | None = None
+    """How many images fit into memory together, once more did not."""
+    _notes: list[str] = field(default_factory=list)
 
     def table(self, prepared: Sequence[Prepared], answer: Answer) -> pa.Table:
         """The rows of one batch."""
@@ -41,16 +44,46 @@ class Scoring:
         images = [_image_row(one, answer, index, each) for index, one in enumerate(prepared)]
         return rowtable.make(images, rows)
 
+    def notes(self) -> list[str]:
+        """What went wrong since this was asked last, and how it was got round."""
+        said, self._notes = [*self._notes, *self.scorer.notes()], []
+        return said
+
     def _measure(self, prepared: Sequence[Prepared], answer: Answer, sound: list[int]) -> dict[str, list[Row]]:
         if not sound:
             return {metric.rows: [] for metric in self.scorer.metrics}
-        import numpy as np
-
         restored = codec.through(self.codec, answer.images[sound])
         if self.images is not None:
             with writing(self.images):
                 for one, image in zip(prepared, answer.images[sound], strict=True):
                     codec.save(self.images, self.codec, one.id, image)
+        return self._fitting(prepared, restored)
+
+    def _fitting(self, prepared: Sequence[Prepared], restored: U8Batch) -> dict[str, list[Row]]:
+        """The rows of some images, as many at a time as fit into memory."""
+        count = len(prepared)
+        middle = (count + 1) // 2
+        if self.fits is None or count <= self.fits:
+            try:
+                return self._rows(prepared, restored)
+            except Exception as error:
+                if count == 1 or not is_out_of_memory(error):
+                    raise
+                self._notes.append(f"scoring {count} images at once does not fit into memory; halved")
+                self.fits = middle
+            self._free_memory()  # here nothing holds the tensors that did not fit
+        first, second = (self._fitting(prepared[part], restored[part]) for part in (slice(middle), slice(middle, None)))
+        return {name: first[name] + second[name] for name in first}
+
+    def _free_memory(self) -> None:
+        if self.device.startswith("cuda"):
+            import torch
+
+            torch.cuda.empty_cache()
+
+    def _rows(self, prepared: Sequence[Prepared], restored: U8Batch) -> dict[str, list[Row]]:
+        import numpy as np
+
         truths = [one.gt for one in prepared if one.gt is not None]
         draws = tuple(one.draw for one in prepared if one.draw is not None)
         rows: dict[str, list[Row]] = self.scorer.rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ from bfrbench.bench.intervals import FEWEST_FOR_DISTANCE, is_mean, measured, rou
 from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.rules import Breakdown
 from bfrbench.bench.scorecard import BreakdownResult, FailedImage, Measured, MetricResult, RunStatus
+from bfrbench.config import Frozen
 from bfrbench.contracts import Row
+from bfrbench.digests import Digest
 from bfrbench.metrics import Context, ProtocolMetric
 from bfrbench.metrics.split import truth_of, truth_split
 
@@ -39,28 +41,71 @@ class Summary:
     failed_images: tuple[FailedImage, ...]
 
 
+class Numbers(Frozen):
+    """Every number of one metric."""
+
+    whole: MetricResult
+    bins: tuple[Measured, ...]
+    """In the order of the breakdowns and of their bins."""
+
+
+class Watch:
+    """Sees a summary being made, and lets everything be: see `concluding` for one that tells and keeps."""
+
+    def begin(self, metrics: Sequence[ProtocolMetric], bins: int) -> None:
+        """Hear what will be made: the numbers of these metrics, over the whole set and over so many bins."""
+
+    def step(self) -> None:
+        """Hear that a part of the work is done (see `intervals.steps_of`)."""
+
+    def numbers(self, metric: ProtocolMetric, reference: Digest | None, make: Callable[[], Numbers]) -> Numbers:
+        """The numbers of one metric: made, or known from before."""
+        return make()
+
+
+_UNWATCHED = Watch()
+
+
 def summarise(
     table: pa.Table,
     metrics: Sequence[ProtocolMetric],
     breakdowns: Sequence[Breakdown],
     references: Mapping[str, Reference],
+    watch: Watch = _UNWATCHED,
 ) -> Summary:
     """Every number of a run. `references` holds the statistics that metrics compare with, by the metric's name."""
     rows = {name: list(rows_of(table, name)) for name in dict.fromkeys(metric.rows for metric in metrics)}
     people = people_of(table)
     asked = [_Asked(one, rows[one.rows], Context(references.get(one.name), people)) for one in metrics]
-    cells = [
-        _cell(breakdown, name, np.flatnonzero(bins == name), asked)
+    bins = [
+        _Bin(breakdown.title, name, np.flatnonzero(names == name))
         for breakdown in breakdowns
-        for bins in [bins_of(table, breakdown)]
+        for names in [bins_of(table, breakdown)]
         for name in breakdown.bins
     ]
+    watch.begin(metrics, len(bins))
+    numbers = {one.metric.name: watch.numbers(one.metric, one.reference, _maker(one, bins, watch)) for one in asked}
+    cells = tuple(
+        BreakdownResult(
+            by=one.by, bin=one.name, n=len(one.chosen), metrics={name: n.bins[at] for name, n in numbers.items()}
+        )
+        for at, one in enumerate(bins)
+    )
     statuses = table.column("status").to_pylist()
     failures = Counter(status for status in statuses if status != "ok")
     named = [(i, s) for i, s in zip(table.column("id").to_pylist(), statuses, strict=True) if s != "ok"]
     failed = tuple(FailedImage(id=image_id, status=status) for image_id, status in named[:FAILED_IMAGES_NAMED])
-    whole = {one.metric.name: _result(one) for one in asked}
-    return Summary(whole, tuple(cells), dict(sorted(failures.items())), failed)
+    whole = {name: one.whole for name, one in numbers.items()}
+    return Summary(whole, cells, dict(sorted(failures.items())), failed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bin:
+    """One bin of a breakdown, and where its images stand among the rows."""
+
+    by: str
+    name: str
+    chosen: Chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +115,10 @@ class _Asked:
     metric: ProtocolMetric
     rows: Sequence[Row]
     context: Context
+
+    @property
+    def reference(self) -> Digest | None:
+        return None if self.context.reference is None else self.context.reference.digest
 
 
 def run_status(images: int, total: int, failures: int, max_failures: float) -> RunStatus:
@@ -105,9 +154,17 @@ def _group(identity: str, groups: int) -> int:
     return int.from_bytes(digest, "big") % groups + 1
 
 
-def _result(asked: _Asked) -> MetricResult:
-    metric, reference = asked.metric, asked.context.reference
-    found = measured(metric, asked.rows, asked.context)
+def _maker(asked: _Asked, bins: Sequence[_Bin], watch: Watch) -> Callable[[], Numbers]:
+    def make() -> Numbers:
+        whole = _result(asked, watch)
+        return Numbers(whole=whole, bins=tuple(_measured_in(one.chosen, asked, watch) for one in bins))
+
+    return make
+
+
+def _result(asked: _Asked, watch: Watch) -> MetricResult:
+    metric = asked.metric
+    found = measured(metric, asked.rows, asked.context, step=watch.step)
     if (truth := truth_of(asked.rows)) is not None and (split := truth_split(metric, truth)) is not None:
         apart = {} if split.value is None else {"truth_split": rounded(split.value), "truth_split_n": float(split.n)}
         found = found.model_copy(update={"extra": found.extra | apart})
@@ -117,20 +174,15 @@ def _result(asked: _Asked) -> MetricResult:
         unit=metric.unit,
         ideal=metric.ideal,
         reference=metric.kind.reference,
-        reference_digest=None if reference is None else reference.digest,
+        reference_digest=asked.reference,
         digest=metric.digest,
     )
 
 
-def _cell(breakdown: Breakdown, name: str, chosen: Chosen, asked: Sequence[_Asked]) -> BreakdownResult:
-    numbers = {one.metric.name: _measured_in(chosen, one) for one in asked}
-    return BreakdownResult(by=breakdown.title, bin=name, n=len(chosen), metrics=numbers)
-
-
-def _measured_in(chosen: Chosen, asked: _Asked) -> Measured:
+def _measured_in(chosen: Chosen, asked: _Asked, watch: Watch) -> Measured:
     some = [asked.rows[int(index)] for index in chosen]
     mean = is_mean(asked.metric)
     if not mean and len(some) < FEWEST_FOR_DISTANCE:
         note = f"{len(some)} images are too few for a distance between distributions"
         return Measured(value=None, n=0, note=note)
-    return measured(asked.metric, some, asked.context, interval=mean)
+    return measured(asked.metric, some, asked.context, interval=mean, step=watch.step)

@@ -78,7 +78,7 @@ class Work:
     sees_ground_truth: bool = False
     sample: int = 0
     point: float | None = None
-    on_batch: Callable[[int], None] = lambda count: None
+    on_batch: Callable[[], None] = lambda: None
     on_shard: Callable[[Shard], None] = lambda shard: None
     _open: dict[int, Open] = field(default_factory=dict)
 
@@ -122,6 +122,7 @@ class Work:
         done = 0 if table is None else table.num_rows
         opened = Open(shard, [] if table is None else [table], [*seen, self._observation()], done)
         self._open[shard.number] = opened
+        self.claims.tell(shard.name, done)
         for number, ids in enumerate(shard.batches()):
             if self.stop.is_set():
                 return
@@ -160,13 +161,14 @@ class Work:
         seen["images"] += table.num_rows
         seen["memory"] = max(seen["memory"], answer.memory)
         seen["macs"] = answer.macs or seen["macs"]
-        seen["notes"] = (seen["notes"] + list(answer.notes))[:_NOTES_KEPT]
-        self.on_batch(table.num_rows)
+        seen["notes"] = [*seen["notes"], *answer.notes, *self.scoring.notes()][:_NOTES_KEPT]
+        self.claims.tell(opened.shard.name, opened.rows)
         if opened.rows == len(opened.shard.ids):
             self.journal.land(opened.shard, _table(opened))
             del self._open[opened.shard.number]
             self.claims.release(opened.shard.name)
             self.on_shard(opened.shard)
+        self.on_batch()
 
     def _observation(self) -> dict[str, Any]:
         """What will be seen while this process works on a shard."""

@@ -117,15 +117,20 @@ def _show_together(cards: list[Scorecard], differs: str, *, json: bool) -> None:
 
 
 def _refuse_failed(card: Scorecard, plan: Plan) -> None:
+    from bfrbench.bench.scorecard import raised as raised_on
+
     results = card.results
     if results.status != "failed":
         return
-    count = sum(results.failures.values())
-    kinds = ", ".join(f"{number} {kind}" for kind, number in results.failures.items())
+    raised = raised_on(results.failures, results.metrics)
+    kinds = [f"{number} {kind}" for kind, number in results.failures.items()]
+    kinds += [f"{name} raised on {number}" for name, number in raised.items()]
+    count = sum(results.failures.values()) + max(raised.values(), default=0)
     allowed = plan.stage.board.max_failures
-    problem = f"{count} of {results.images} images failed ({kinds}) and the board allows {allowed:.2%}"
+    problem = f"{count} of {results.images} images failed ({', '.join(kinds)}) and the board allows {allowed:.2%}"
     first = card.observed.notes[0] if card.observed.notes else f"first: {results.failed_images[0].id}"
-    raise TooLittleMeasured(problem, f"mend the restorer ({first}) and run it in a fresh folder")
+    culprit = "restorer" if results.failures else "metric"
+    raise TooLittleMeasured(problem, f"mend the {culprit} ({first}) and run it in a fresh folder")
 
 
 def _show_plans(plans: list[Plan], *, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""A plugin whose restorers fail in every way that restorers fail: copied out and installed by the tests."""
+"""A plugin whose restorers and metrics fail in every way that they fail: copied out and installed by the tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import subprocess
 import sys
 import time
 
-from bfrbench import Batch, RestorerContext, RestorerSpec, hookimpl
+from bfrbench import Batch, MetricSpec, RestorerContext, RestorerSpec, hookimpl
+from bfrbench.config import Frozen
+from bfrbench.contracts import Row
+from bfrbench.metrics.kind import Context, Finaliser, Kind, Value
 
 HURT = "3"
 """Images whose id ends so are the ones that are hurt."""
@@ -137,3 +140,60 @@ def bfrbench_restorers() -> list[RestorerSpec]:
             points=(0.0, 1.0),
         )
     ]
+
+
+class JudgeChoices(Frozen):
+    """How a metric fails."""
+
+    raises: str = "never"
+    """`hurt`: on images whose id ends in 3; `always`; `together`: on more than one image at once."""
+    holds: int = 1000
+    """Images that fit into memory."""
+    seconds: float = 0.0
+    """That one distance takes."""
+
+
+class Judge(Kind[JudgeChoices]):
+    """The mean level of the restored image, and how far apart such levels lie."""
+
+    Choices = JudgeChoices
+
+    def open(self, store: object, device: str) -> Judge:
+        return self
+
+    def rows(self, batch):
+        how, count = self.choices, len(batch.ids)
+        if count > how.holds:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        hurt = how.raises == "hurt" and _hurt(batch)
+        if hurt or how.raises == "always" or (how.raises == "together" and count > 1):
+            raise IndexError("no such landmark")
+        return [Row(name, value=float(one.mean())) for name, one in zip(batch.ids, batch.restored, strict=True)]
+
+    @property
+    def finaliser(self) -> Finaliser:
+        return super().finaliser if not self.choices.seconds else Spread(self.choices.seconds)
+
+
+class Spread(Finaliser):
+    """A slow distance: of the levels from their mean."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def fold(self, rows):
+        return [row.value for row in rows if row.status == "ok"]
+
+    def merge(self, first, second):
+        return first + second
+
+    def value(self, state, context: Context) -> Value:
+        time.sleep(self.seconds)
+        mean = sum(state) / len(state)
+        return Value(sum(abs(value - mean) for value in state) / len(state), len(state))
+
+
+@hookimpl
+def bfrbench_metrics() -> list[MetricSpec]:
+    facts = {"summary": "Fails.", "higher_is_better": True}
+    return [MetricSpec(id="judge", target=f"{__name__}:Judge", **facts)]

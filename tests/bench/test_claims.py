@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from bfrbench.bench.claims import Claims
+from bfrbench.bench.claims import Claims, machine
 
 HOLD = """
 import sys, time
@@ -82,3 +82,19 @@ def test_a_claim_whose_text_is_still_to_come_is_alive(tmp_path: Path) -> None:
         (tmp_path / "shard-0.json").touch()
         assert not claims.take("shard-0")
         assert not claims.take("shard-0")
+
+
+def test_a_holder_says_how_far_it_is_and_the_dead_say_nothing(tmp_path: Path) -> None:
+    dead = '{"machine": "%s", "pid": 999999999, "started": "1", "run": "x", "beat": 3, "done": 7}'
+    with Claims(tmp_path, beat=0.05) as first, Claims(tmp_path) as second:
+        assert first.take("shard-0") and second.take("shard-1")
+        (tmp_path / "shard-2.json").write_text(dead % machine())
+        first.tell("shard-0", 4)
+        second.tell("shard-1", 5)
+        deadline = time.monotonic() + 10
+        while second.told() != {"shard-0": 4, "shard-1": 5}:
+            assert time.monotonic() < deadline, second.told()
+            time.sleep(0.05)
+        first.release("shard-0")
+        first.tell("shard-0", 6)
+        assert second.told() == {"shard-1": 5}

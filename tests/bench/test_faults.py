@@ -1,7 +1,8 @@
-"""Restorers that misbehave fail their images, are counted, and never end the run."""
+"""Restorers that misbehave fail their images and are counted; only one that never answers ends the run."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from bfrbench.errors import RestorerError
 from tests.bench.noise import noise_stage
 
 
-def run(ref: str, folder: Path, count: int = 8, max_failures: float = 0.5, **settings: object) -> Scorecard:
+def run(ref: str, folder: Path, max_failures: float = 0.5, count: int = 8, **settings: object) -> Scorecard:
     stage = noise_stage(count, metrics=("psnr",), max_failures=max_failures, layout={"batch": 4, "shard": 8})
     plan = make_plan(ref, stage, Settings(out=folder, **settings))  # type: ignore[arg-type]
     return execute(plan)
@@ -45,6 +46,24 @@ def test_a_restorer_that_hangs_is_stopped_after_the_time_limit(tmp_path: Path, f
     assert any("no answer in 1 s" in note for note in card.observed.notes)
     left = [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "3599.25"]]
     assert left == [], "the program that the restorer waited for goes on"
+
+
+def test_a_restorer_that_hangs_too_often_is_not_asked_any_more(tmp_path: Path, faulty: Path) -> None:
+    card = run("faulty-hangs", tmp_path / "run", 0, count=48, batch=1, time_limit=1.0)
+    assert card.results.status == "failed"
+    asked = [image.id for image in card.results.failed_images]
+    assert asked == ["noise-000003", *(f"noise-{number:06d}" for number in range(13, 48))]
+    assert sum("no answer in 1 s" in note for note in card.observed.notes) == 2
+    assert card.observed.notes[0].startswith("not asked: the restorer hung")
+
+
+def test_a_restorer_that_always_hangs_ends_the_run_after_four_time_limits(tmp_path: Path, faulty: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(RestorerError, match="has not answered once in 4 tries"):
+        run("faulty-hangs", tmp_path / "run", count=48, batch=4, time_limit=1.0, options={"every": True})
+    starts = 30.0  # of four processes that import torch, on a busy machine
+    assert time.monotonic() - began < 4 * (1.0 + starts)
+    assert not list((tmp_path / "run").rglob("shard-*")), "nothing is written of what was never answered"
 
 
 def test_a_leak_costs_a_restart_and_no_image(tmp_path: Path, faulty: Path) -> None:

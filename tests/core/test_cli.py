@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import bfrbench
+from bfrbench import progress
 from bfrbench.cli import COMMANDS
 
 PROGRAM = [sys.executable, "-m", "bfrbench"]
@@ -139,6 +141,25 @@ def test_progress_is_plain_lines_in_a_pipe_and_nothing_when_quiet(monkeypatch: p
         [sys.executable, "-c", program], capture_output=True, text=True, env={**os.environ, "BFRBENCH_QUIET": "1"}
     )
     assert (quiet.returncode, quiet.stderr) == (0, "")
+
+
+def test_the_rate_is_of_what_was_done_since_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    stream = io.StringIO()
+    with progress.Progress("restoring", total=100, done=40, stream=stream) as shown:
+        now = 120.0
+        shown.reach(60)
+        shown.reach(50)  # somebody who had ten in hand died
+        now = 140.0
+        shown.reach(70)
+        now = 200.0
+        shown.reach(90)
+    assert stream.getvalue().splitlines()[:3] == [
+        "restoring: 60/100 images, 1.0/s, 0:40 left",
+        "restoring: 70/100 images, 1.0/s, 0:30 left",
+        "restoring: 90/100 images, 0.3/s, 0:30 left",
+    ]
 
 
 def test_progress_on_a_terminal_is_a_bar() -> None:
