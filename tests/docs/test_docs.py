@@ -78,9 +78,9 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
 
 def test_the_numbers_of_the_readme_are_those_of_the_committed_scorecards() -> None:
     page = (ROOT / "README.md").read_text(encoding="utf-8")
-    head, *rows = re.findall(r"^\| (?:restorer|mmrb-lite|bicubic|input) \|.*$", page, re.MULTILINE)
+    head, *rows = re.findall(r"^\| (?:restorer|gpen-lite|mmrb-lite|bicubic|input) \|.*$", page, re.MULTILINE)
     names = [cell.strip().split()[0] for cell in head.strip("|").split("|")[1:]]
-    assert len(rows) == 3 and len(names) == 6
+    assert len(rows) == 4 and len(names) == 6
     for row in rows:
         restorer, *cells = (cell.strip() for cell in row.strip("|").split("|"))
         card = json.loads((ROOT / "leaderboards/studio-ci/scorecards" / f"{restorer}.json").read_text())
