@@ -239,9 +239,10 @@ def course(name: str, seeds: Iterable[int], options: argparse.Namespace) -> list
         varied = [line[_VARIANCE] for line in stats if _VARIANCE in line]
         if varied:
             norms = [line["restorer/gradient"] for line in stats]
+            first = f"{varied[0]:.2e} at first, " if len(varied) > 1 else ""
             lines.append(
-                f"- {name}, seed {seed}: variance of w+ between people {varied[0]:.2e} at first, {varied[-1]:.2e} at "
-                f"the end; gradient norm at most {max(norms):.2f}"
+                f"- {name}, seed {seed}: variance of w+ between people {first}{varied[-1]:.2e} at the end; "
+                f"gradient norm at most {max(norms):.2f}"
             )
     return lines
 
