@@ -32,11 +32,13 @@ def niqe(store, **choices) -> Niqe:
     return Niqe(NiqeChoices(**fixed), *(torch.from_numpy(table) for table in tables))
 
 
-@pytest.mark.parametrize(("colour", "theirs"), [("y-full", "yiq"), ("y-studio", "ycbcr")])
-def test_niqe_agrees_with_pyiqa_when_it_chooses_as_pyiqa_does(store, pictures, colour, theirs):
+@pytest.mark.parametrize(("colour", "theirs", "within"), [("y-full", "yiq", 5e-4), ("y-studio", "ycbcr", 1e-4)])
+def test_niqe_agrees_with_pyiqa_when_it_chooses_as_pyiqa_does(store, pictures, colour, theirs, within):
+    """On some processors pyiqa's YIQ, a product of matrices in float32, puts a few levels in ten thousand that lie
+    between two whole ones on the other side."""
     rival = pyiqa.create_metric("niqe", pretrained_model_path=str(store.path("niqe-mat")), color_space=theirs)
     ours = niqe(store, weights="niqe-mat", colour=colour, window="float32")(pictures)
-    assert ours.tolist() == pytest.approx(rival(pictures).flatten().tolist(), rel=1e-4)
+    assert ours.tolist() == pytest.approx(rival(pictures).flatten().tolist(), rel=within)
 
 
 SHAPES = np.arange(0.2, 10.001, 0.001)
