@@ -76,13 +76,19 @@ class Seen:
 def decide(cell: Cell, seen: Seen, *, ideal: float | None, higher_is_better: bool, may_lose: float) -> Judged:
     """The rule of a cell against what was seen there."""
     rule = cell.rule
-    scale = abs(seen.baseline) if rule.relative else 1.0
-    allowed = None if rule.max_drop is None else rule.max_drop * scale
-    outcome, why = _by_drop(seen, allowed) if math.isfinite(seen.drop) else _too_few(seen.n)
-    if rule.max_gain is not None and (seen.gain_low or 0.0) > 0 and -seen.drop > rule.max_gain * scale:
+    scale = _finite(abs(seen.baseline)) if rule.relative else 1.0
+    allowed = _share(rule.max_drop, scale)
+    if not math.isfinite(seen.drop) or math.isnan(seen.low) or math.isnan(seen.visible):
+        outcome, why = _too_few(seen.n)
+    elif scale is None and (rule.max_drop, rule.max_gain) != (None, None):
+        outcome, why = _no_share()
+    else:
+        outcome, why = _by_drop(seen, allowed)
+    believed = _share(rule.max_gain, scale)
+    if believed is not None and (seen.gain_low or 0.0) > 0 and -seen.drop > believed:
         outcome, why = (
             "suspicious",
-            f"better by {-seen.drop:.4g}, and more than {rule.max_gain * scale:.4g} is not believed",
+            f"better by {-seen.drop:.4g}, and more than {believed:.4g} is not believed",
         )
     if rule.floor is not None and _beyond(seen.candidate, rule.floor, ideal, higher_is_better):
         outcome, why = "regression", f"{seen.candidate:.5g} is beyond the floor of {rule.floor:g}"
@@ -108,6 +114,16 @@ def decide(cell: Cell, seen: Seen, *, ideal: float | None, higher_is_better: boo
 
 def _too_few(n: int) -> tuple[Outcome, str]:
     return "inconclusive", f"{n or 'no'} images have a number on both sides, which is too few"
+
+
+def _no_share() -> tuple[Outcome, str]:
+    told = "the baseline has no number here, and the rule allows a share of it: write relative = false, in its unit"
+    return "inconclusive", told
+
+
+def _share(limit: float | None, scale: float | None) -> float | None:
+    """A rule's limit in the metric's own unit; None where there is no limit, or nothing that it is a share of."""
+    return None if limit is None or scale is None else limit * scale
 
 
 def _finite(value: float) -> float | None:

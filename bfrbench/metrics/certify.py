@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from bfrbench.errors import InputError, UnknownName
+from bfrbench.errors import BfrbenchError, InputError, UnknownName
 from bfrbench.metrics.kind import Value
-from bfrbench.metrics.protocol import Protocol
+from bfrbench.metrics.protocol import Protocol, ProtocolMetric
+from bfrbench.metrics.scorer import lacking
+
+if TYPE_CHECKING:
+    from bfrbench.specs import Need
+    from bfrbench.weights import WeightStore
 
 Verdict: TypeAlias = Literal["certified", "not certified", "cannot say"]
 
@@ -75,6 +80,34 @@ def _published(path: Path, row: Mapping[str, str | None], protocol: Protocol) ->
     if not finite:
         raise InputError(f"{path}: {name} is {text!r}, not a number", "write it as it was printed")
     return Published(name, text)
+
+
+def obstacles(
+    protocol: Protocol, available: Collection[Need], store: WeightStore, given: Collection[str] = ()
+) -> dict[str, str]:
+    """The metrics that cannot be measured here, and why: images, weight files or statistics that are missing.
+
+    Statistics that were `given` for a metric are taken at their word here: a fault in them is an error, not a reason.
+    """
+    found = {metric.name: _obstacle(metric, protocol, available, store, given) for metric in protocol.metrics}
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def _obstacle(
+    metric: ProtocolMetric, protocol: Protocol, available: Collection[Need], store: WeightStore, given: Collection[str]
+) -> str:
+    from bfrbench.metrics.references import open_reference
+
+    if missing := lacking(metric, available):
+        return f"needs {' and '.join(missing)}"
+    try:
+        for name in metric.kind.weights:
+            store.path(name)
+        if metric.name not in given:
+            open_reference(metric, protocol, store)
+    except BfrbenchError as error:
+        return str(error)
+    return ""
 
 
 def certify(

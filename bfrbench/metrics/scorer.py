@@ -49,7 +49,7 @@ class Scorer:
         self.skipped = {
             metric.name: f"needs {' and '.join(missing)}"
             for metric in protocol.metrics
-            if (missing := [need for need in metric.needs if need not in (*available, *_NOT_IN_BATCHES)])
+            if (missing := lacking(metric, available))
         }
         self.metrics = tuple(metric for metric in protocol.metrics if metric.name not in self.skipped)
         if not self.metrics:
@@ -111,6 +111,11 @@ def finalise(metric: ProtocolMetric, rows: Iterable[Row], context: Context | Non
     """One number from the rows named by `metric.rows`."""
     finaliser = metric.kind.finaliser
     return finaliser.value(finaliser.fold(rows), context or Context())
+
+
+def lacking(metric: ProtocolMetric, available: Collection[Need]) -> list[Need]:
+    """What a metric needs of each batch and will not be given."""
+    return [need for need in metric.needs if need not in (*available, *_NOT_IN_BATCHES)]
 
 
 class exact_float32:  # noqa: N801 - a context manager reads as a verb

@@ -264,6 +264,40 @@ def test_what_could_not_be_measured_is_not_called_wrong():
 
 
 @pytest.mark.parametrize(
+    ("protocol", "numbers", "reasons"),
+    [
+        ("basic-v1", {"psnr": "24.10", "ssim": "0.70"}, ["needs gt", "needs gt"]),
+        ("vqfr", {"fid-ffhq": "41.7"}, ["weights add inception-fid"]),
+    ],
+)
+def test_numbers_that_cannot_be_measured_here_are_each_told_why(
+    folders, tmp_path, capsys, monkeypatch, protocol, numbers, reasons
+):
+    monkeypatch.setenv("BFRBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BFRBENCH_OFFLINE", "1")
+    table = write_table(tmp_path / "t.csv", **numbers)
+    code, out, err = run(capsys, "certify", protocol, "--results", folders[0], "--table", table, "--json")
+    told = json.loads(out)
+    assert code == 4 and told["verdict"] == "cannot say" and told["images"] == 3 and not err
+    assert [one["metric"] for one in told["findings"]] == list(numbers)
+    assert all(part in one["reason"] for part, one in zip(reasons, told["findings"], strict=True))
+
+
+def test_what_cannot_be_measured_keeps_no_other_number_from_being_certified(folders, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("BFRBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BFRBENCH_OFFLINE", "1")
+    _, gt = folders
+    table = write_table(tmp_path / "t.csv", psnr="99.0", **{"fid-ffhq": "41.7"})
+    code, out, _ = run(capsys, "certify", "pmrf", "--results", gt, "--gt", gt, "--table", table, "--json")
+    assert code == 1 and [one["verdict"] for one in json.loads(out)["findings"]] == ["not certified", "cannot say"]
+    damaged = table.with_suffix(".npz")
+    damaged.write_bytes(b"no")
+    given = ["--reference", f"fid-ffhq={damaged}"]
+    code, out, _ = run(capsys, "certify", "pmrf", "--results", gt, "--gt", gt, "--table", table, "--json", *given)
+    assert code == 1 and "inception-fid" in json.loads(out)["findings"][1]["reason"]
+
+
+@pytest.mark.parametrize(
     "text", ["metric,number\npsnr,1\n", "", "metric,value\npsnr,about 24\n", "metric,value\npnsr,24\n"]
 )
 def test_a_table_with_a_fault_is_one_sentence(folders, tmp_path, capsys, text):
