@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bfrbench.metrics.split import Truth
 
 SPLIT = "ground truth, half against half"
+_SAME_DIGITS = 5
+"""Of numbers that are computed when a table is built: fewer than change with the number of threads or the processor."""
 PLACES = 2
 """Places that a table of results marks: the best and the second."""
 
@@ -205,7 +207,7 @@ def split_line(entries: Sequence[Entry], protocol: Protocol) -> list[Line]:
         truth = max((one for one in truths if one is not None), key=len, default=None)
         split = None if truth is None else truth_split(metric, truth)
         if split is not None and split.value is not None:
-            numbers[name] = Number(rounded(split.value), None, None, split.n, None)
+            numbers[name] = Number(float(f"{split.value:.{_SAME_DIGITS}g}"), None, None, split.n, None)
     if not numbers:
         return []
     count = max(number.n for number in numbers.values())
