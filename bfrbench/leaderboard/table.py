@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bfrbench.bench.board import Board
 from bfrbench.bench.comparing import goodness
-from bfrbench.bench.intervals import is_mean, rounded
+from bfrbench.bench.intervals import is_mean
 from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.scorecard import MetricResult
 from bfrbench.leaderboard.entries import Entry

@@ -21,7 +21,6 @@ from bfrbench.testing import check_restorer
 from tests.nn.seeded import faces, fill
 from tests.shared_data import faces_hq
 
-
 PUBLISHED = [spec for spec in bfrbench_restorers() if spec.weights and spec.argument == "optional"]
 """Those whose weights do not lie in the package."""
 
