@@ -16,6 +16,7 @@ from bfrbench.bench.rules import Breakdown
 from bfrbench.bench.scorecard import BreakdownResult, FailedImage, Measured, MetricResult, RunStatus
 from bfrbench.contracts import Row
 from bfrbench.metrics import Context, ProtocolMetric
+from bfrbench.metrics.references import counted
 from bfrbench.metrics.split import truth_of, truth_split
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def summarise(
 ) -> Summary:
     """Every number of a run. `references` holds the statistics that metrics compare with, by the metric's name."""
     rows = {name: list(rows_of(table, name)) for name in dict.fromkeys(metric.rows for metric in metrics)}
-    people = people_of(table)
-    asked = [_Asked(one, rows[one.rows], Context(references.get(one.name), people)) for one in metrics]
+    people, ids = people_of(table), table.column("id").to_pylist()
+    known = {one.name: counted(one, references[one.name], ids) for one in metrics if one.name in references}
+    asked = [_Asked(one, rows[one.rows], Context(known.get(one.name), people)) for one in metrics]
     cells = [
         _cell(breakdown, name, np.flatnonzero(bins == name), asked)
         for breakdown in breakdowns
