@@ -18,6 +18,7 @@ from bfrbench.config import Frozen
 from bfrbench.contracts import Row
 from bfrbench.digests import Digest
 from bfrbench.metrics import Context, ProtocolMetric
+from bfrbench.metrics.references import counted
 from bfrbench.metrics.split import truth_of, truth_split
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ def summarise(
 ) -> Summary:
     """Every number of a run. `references` holds the statistics that metrics compare with, by the metric's name."""
     rows = {name: list(rows_of(table, name)) for name in dict.fromkeys(metric.rows for metric in metrics)}
-    people = people_of(table)
-    asked = [_Asked(one, rows[one.rows], Context(references.get(one.name), people)) for one in metrics]
+    people, ids = people_of(table), table.column("id").to_pylist()
+    known = {one.name: counted(one, references[one.name], ids) for one in metrics if one.name in references}
+    asked = [_Asked(one, rows[one.rows], Context(known.get(one.name), people)) for one in metrics]
     bins = [
         _Bin(breakdown.title, name, np.flatnonzero(names == name))
         for breakdown in breakdowns

@@ -45,7 +45,7 @@ def build(
     metric
         A metric of it that compares with a reference; by default the first.
     keep_features
-        Keep every image's features: KID and coverage need them, and images under test can then be left out.
+        Keep every image's features: KID and coverage need them, and so does leave_out = "tested" of a protocol.
     batch
         Images at a time.
     device
@@ -65,7 +65,7 @@ def build(
         name=called,
         device=device,
         keep_features=keep_features,
-        source=f"built from {len(pictures.ids)} images",
+        source=f"built from {len(pictures.ids)} images of {folder.name}",
     )
     _land(made, out, json)
 
@@ -98,17 +98,18 @@ def import_(
 
 
 @app.command
-def show(file: Path, /, *, json: Json = False) -> None:
-    """Show what a reference was made of, after checking it.
+def show(reference: str, /, *, json: Json = False) -> None:
+    """Show what a reference was made of, where it comes from and which metrics ask for it, after checking it.
 
     Parameters
     ----------
-    file
-        A file that 'bfrbench reference build' or 'import' wrote.
+    reference
+        The name that a protocol gives it, or a file that 'bfrbench reference build' or 'import' wrote.
     """
-    from bfrbench.metrics.reference import load_reference
+    from bfrbench.metrics.known_references import look_up
 
-    _print(load_reference(file), file, json)
+    found, path = look_up(reference)
+    _print(found, path, json)
 
 
 def _taker(protocol: str, metric: str | None) -> tuple[Protocol, ProtocolMetric]:
@@ -134,8 +135,10 @@ def _land(reference: Reference, out: Path | None, json: bool) -> None:
 
 
 def _print(reference: Reference, path: Path, json: bool) -> None:
+    from bfrbench.metrics.known_references import takers
+
     kept: Any = "no" if reference.features is None else len(reference.features)
-    facts = {
+    facts: dict[str, Any] = {
         "file": str(path),
         "name": reference.name,
         "images": reference.n,
@@ -144,9 +147,12 @@ def _print(reference: Reference, path: Path, json: bool) -> None:
         "extractor": reference.extractor,
         "digest": reference.digest,
         "source": reference.source,
+        "asked for by": takers(reference.name),
     }
     if json:
         print_json({key.replace(" ", "_"): value for key, value in facts.items()})
         return
+    asked = "; ".join(f"{protocol}: {', '.join(names)}" for protocol, names in facts["asked for by"].items())
     shown = {key: "not published" if value is None else value for key, value in facts.items()}
+    shown["asked for by"] = asked or "no protocol that is shipped"
     print_table(("key", "value"), shown.items())

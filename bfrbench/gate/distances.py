@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -119,16 +119,19 @@ def _rows(metric: ProtocolMetric, pairs: Pairs) -> _Rows:
 def _opened(
     metric: ProtocolMetric, protocol: Protocol, pairs: Pairs, rows: _Rows, results: Mapping[str, MetricResult]
 ) -> _Sides:
-    reference = statistics_of(metric, protocol, results)
+    reference = statistics_of(metric, protocol, results, pairs.candidate.column("id").to_pylist())
     context, finaliser = Context(reference, people_of(pairs.candidate)), metric.kind.finaliser
     return _Sides(finaliser.over(rows.candidate, context), finaliser.over(rows.baseline, context))
 
 
-def statistics_of(metric: ProtocolMetric, protocol: Protocol, results: Mapping[str, MetricResult]) -> Reference | None:
+def statistics_of(
+    metric: ProtocolMetric, protocol: Protocol, results: Mapping[str, MetricResult], tested: Collection[str]
+) -> Reference | None:
     """The statistics that a metric compares with, which must be those that its results were measured with."""
-    from bfrbench.metrics.references import open_reference
+    from bfrbench.metrics.references import counted, open_reference
 
-    reference = open_reference(metric, protocol)
+    whole = open_reference(metric, protocol)
+    reference = None if whole is None else counted(metric, whole, tested)
     if reference is not None and reference.digest != results[metric.name].reference_digest:
         problem = f"the statistics of {metric.kind.reference} here are not those that {metric.name} was measured with"
         raise NotComparable(problem, "put those statistics here, or run both sides again")

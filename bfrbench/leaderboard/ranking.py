@@ -116,7 +116,8 @@ def _by_distance(entries: Sequence[Entry], metric: ProtocolMetric, protocol: Pro
     if sum(usable) < FEWEST_FOR_DISTANCE:
         problem = f"{sum(usable)} images are too few to rank by {metric.name}"
         raise TooLittleMeasured(problem, f"measure at least {FEWEST_FOR_DISTANCE}")
-    context = Context(statistics_of(metric, protocol, entries[0].card.results.metrics), people_of(tables[0]))
+    results, tested = entries[0].card.results.metrics, tables[0].column("id").to_pylist()
+    context = Context(statistics_of(metric, protocol, results, tested), people_of(tables[0]))
     over = [metric.kind.finaliser.over(side, context) for side in rows]
     use = np.array(usable)
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from bfrbench.contracts import Row
 from bfrbench.metrics.features import Table
-from bfrbench.metrics.inception import FEATURE, InceptionChoices, InceptionKind
+from bfrbench.metrics.inception import FEATURE, InceptionKind, ReferenceChoices
 from bfrbench.metrics.kid import reference_features
 from bfrbench.metrics.kind import Context, Finaliser, Value
 
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 _BLOCK = 1024
 
 
-class CoverageChoices(InceptionChoices):
-    """What these four have to choose besides how their features are made."""
+class CoverageChoices(ReferenceChoices):
+    """What these four have to choose besides."""
 
-    reference: str = Field(description="gt for the ground truth of the same images, else the name of statistics")
     what: Literal["precision", "recall", "density", "coverage"] = Field(
         description="precision: restored images inside the real manifold; recall: real ones inside the restored; "
         "density: how many real balls hold a restored image; coverage: real balls that hold any"
@@ -83,13 +82,17 @@ class Manifolds(Finaliser[Table]):
         if min(state.n, len(real)) <= k:
             return Value(None, state.n, failed, note=f"{k} neighbours need more than {k} images on both sides")
         value = coverage(state.side(0), real, self._choices)
-        return Value(value, state.n, failed, {"reference_n": float(len(real))})
+        return Value(value, state.n, failed, {"reference_n": float(len(real))} | context.left_out)
 
 
 class Coverage(InceptionKind[CoverageChoices]):
     """One of the four; higher is better for all."""
 
     Choices = CoverageChoices
+
+    @property
+    def reference_features(self) -> bool:
+        return True
 
     @property
     def finaliser(self) -> Finaliser[Table]:

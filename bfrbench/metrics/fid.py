@@ -7,24 +7,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from bfrbench.contracts import Row, Status
 from bfrbench.errors import NotComparable
 from bfrbench.metrics.features import blocks
 from bfrbench.metrics.frechet import Cloud, Gaussian, frechet
 from bfrbench.metrics.frechet_subsets import Features, distances
-from bfrbench.metrics.inception import FEATURE, InceptionChoices, InceptionKind
+from bfrbench.metrics.inception import FEATURE, InceptionKind, ReferenceChoices
 from bfrbench.metrics.kind import Context, Finaliser, Value
 
 if TYPE_CHECKING:
     from bfrbench.stats.bits import Ints
 
 
-class FidChoices(InceptionChoices):
-    """What FID has to choose besides how its features are made."""
-
-    reference: str = Field(description="gt for the ground truth of the same images, else the name of statistics")
+class FidChoices(ReferenceChoices):
+    """FID has nothing to choose besides."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,7 @@ class FrechetDistance(Finaliser[Clouds]):
             return Value(None, state.restored.n, failed, note="a distribution needs two images or more")
         against = self._against(state, context)
         extra = {} if against.n is None else {"reference_n": float(against.n)}
+        extra |= context.left_out
         distance = frechet(state.restored.gaussian, against)
         note = "fewer images than dimensions: read the interval" if state.restored.n < against.dimensions else ""
         return Value(distance, state.restored.n, failed, extra, note)

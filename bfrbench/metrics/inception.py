@@ -6,9 +6,9 @@ The network is torch-fidelity's; how an image is brought to 299 pixels and to it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
@@ -47,6 +47,22 @@ class InceptionChoices(Frozen):
     precision: Literal["float32", "float64"] = Field(description="the type the network computes in")
 
 
+class ReferenceChoices(InceptionChoices):
+    """What has to be chosen besides by whatever compares two sets of features."""
+
+    reference: str = Field(description="gt for the ground truth of the same images, else the name of statistics")
+    leave_out: Literal["nothing", "tested"] = Field(
+        description="nothing: all images of the statistics count; tested: those under test do not, which are known "
+        "by their ids (file names without suffix)"
+    )
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if self.reference == "gt" and self.leave_out == "tested":
+            raise ValueError("leave_out = 'tested' leaves nothing of gt: name statistics, or write 'nothing'")
+        return self
+
+
 ROW_CHOICES = tuple(InceptionChoices.model_fields)
 
 
@@ -64,6 +80,15 @@ class InceptionKind(Kind[C]):
     def reference(self) -> str | None:
         name: str = self.choices.reference  # type: ignore[attr-defined]
         return None if name == "gt" else name
+
+    @property
+    def leaves_out_tested(self) -> bool:
+        chosen: str = self.choices.leave_out  # type: ignore[attr-defined]
+        return self.reference is not None and chosen == "tested"
+
+    @property
+    def reference_features(self) -> bool:
+        return self.leaves_out_tested
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from bfrbench.contracts import Row
 from bfrbench.errors import NotComparable
 from bfrbench.metrics.features import Table
-from bfrbench.metrics.inception import FEATURE, InceptionChoices, InceptionKind
+from bfrbench.metrics.inception import FEATURE, InceptionKind, ReferenceChoices
 from bfrbench.metrics.kind import Context, Finaliser, Value
 
 if TYPE_CHECKING:
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from bfrbench.stats.bits import Ints
 
 
-class KidChoices(InceptionChoices):
-    """What KID has to choose besides how its features are made."""
+class KidChoices(ReferenceChoices):
+    """What KID has to choose besides."""
 
-    reference: str = Field(description="gt for the ground truth of the same images, else the name of statistics")
     subsets: int = Field(ge=1, description="how many random subsets the mean is taken over")
     subset_size: int = Field(ge=2, description="images in a subset; all of them where there are fewer")
     seed: int = Field(ge=0, description="of the random subsets")
@@ -116,7 +115,9 @@ class KernelDistance(Finaliser[Table]):
             return Value(None, state.n, failed, note="a distribution needs two images or more")
         against = reference_features(state, self._reference, context)
         mean, deviation = kid(state.side(0), against, self._choices)
-        return Value(mean, state.n, failed, {"deviation": deviation, "reference_n": float(len(against))})
+        return Value(
+            mean, state.n, failed, {"deviation": deviation, "reference_n": float(len(against))} | context.left_out
+        )
 
     def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
         whole = self.fold(rows)
@@ -152,6 +153,10 @@ class Kid(InceptionKind[KidChoices]):
     """The distance; unbiased, so it can be compared across numbers of images as FID cannot."""
 
     Choices = KidChoices
+
+    @property
+    def reference_features(self) -> bool:
+        return True
 
     @property
     def finaliser(self) -> Finaliser[Table]:

@@ -51,6 +51,12 @@ class Context:
     identities: Mapping[str, str] = field(default_factory=dict)
     """The person of each image id, where it is known; an id without one is a person of its own."""
 
+    @property
+    def left_out(self) -> dict[str, float]:
+        """How many of the images under test the reference held and counts no more, where a protocol says so."""
+        ids = None if self.reference is None else self.reference.left_out
+        return {} if ids is None else {"left_out": float(len(ids))}
+
 
 class Measure(Protocol):
     """Something that looks at images: one row for each id of the batch, in its order."""
@@ -128,6 +134,16 @@ class Kind(ABC, Generic[C]):
     def reference(self) -> str | None:
         """The name of the set whose statistics it compares with; None when it needs none."""
         return None
+
+    @property
+    def reference_features(self) -> bool:
+        """Whether the reference must have kept the features of its images: statistics of them are not enough."""
+        return False
+
+    @property
+    def leaves_out_tested(self) -> bool:
+        """Whether the images under test are left out of the reference, which may hold them too."""
+        return False
 
     @property
     def rows_key(self) -> Mapping[str, Any]:

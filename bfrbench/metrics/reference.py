@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -43,6 +44,10 @@ class Reference:
     ids: tuple[str, ...] = ()
     features: npt.NDArray[np.float32] | None = None
     source: str = ""
+    left_out: tuple[str, ...] | None = None
+    """The images that were taken away from it because they are under test; None where none were to be."""
+    whole: Digest = ""
+    """The digest before they were taken away."""
 
     @cached_property
     def gaussian(self) -> Gaussian:
@@ -50,7 +55,9 @@ class Reference:
 
     @cached_property
     def digest(self) -> Digest:
-        """Of everything that a number can depend on."""
+        """Of everything that a number can depend on; of what is left, by ids: sums differ in their last bits."""
+        if self.left_out:
+            return digests.of_data({"whole": self.whole, "without": sorted(self.left_out)})
         arrays = [digests.of_array(self.mean), digests.of_array(self.covariance)]
         if self.features is not None:
             arrays.append(digests.of_array(self.features))
@@ -63,14 +70,25 @@ class Reference:
 
     def without(self, ids: Collection[str]) -> Reference:
         """The statistics of the other images: none of those under test may be in the reference too."""
-        taken = set(ids) & set(self.ids)
+        taken = frozenset(ids) & frozenset(self.ids)
+        left = self._without.get(taken)
+        if left is None:
+            left = self._without[taken] = self._left(taken)
+        return left
+
+    @cached_property
+    def _without(self) -> WeakValueDictionary[frozenset[str], Reference]:
+        """What was left for metrics that are still at it: several share one copy of the features."""
+        return WeakValueDictionary()
+
+    def _left(self, taken: frozenset[str]) -> Reference:
         if not self.ids:
             raise InputError(
                 f"the reference {self.name} does not know its images, so none can be left out",
                 "build it with 'bfrbench reference build --keep-features'",
             )
         if not taken:
-            return self
+            return replace(self, left_out=())
         if self.features is None or self.n is None:
             raise InputError(
                 f"the reference {self.name} holds {len(taken)} of the images under test and kept no features",
@@ -88,11 +106,16 @@ class Reference:
             covariance=left.covariance,
             ids=tuple(name for name in self.ids if name not in taken),
             features=self.features[kept],
+            left_out=tuple(sorted(taken)),
+            whole=self.digest,
         )
 
     def save(self, path: Path) -> None:
         from safetensors.numpy import save_file
 
+        if self.left_out is not None:  # a file stands for itself, whatever it was cut from
+            replace(self, left_out=None, whole="").save(path)
+            return
         arrays: dict[str, npt.NDArray[Any]] = {"mean": self.mean, "covariance": self.covariance}
         if self.features is not None:
             arrays["features"] = self.features
@@ -102,8 +125,23 @@ class Reference:
             save_file(arrays, part, metadata={"kind": _KIND, "about": json.dumps(plain)})
 
 
+_opened: WeakValueDictionary[tuple[str, int, int], Reference] = WeakValueDictionary()
+"""By path, time and size: metrics of one protocol share what one file holds, as long as any of them has it."""
+
+
 def load_reference(path: Path) -> Reference:
     """Read a file that `Reference.save` wrote, and check that it is still what its digest says."""
+    try:
+        status = path.stat()
+        key = (str(path.resolve()), status.st_mtime_ns, status.st_size)
+    except OSError:
+        return _load(path)
+    if (held := _opened.get(key)) is None:
+        held = _opened[key] = _load(path)
+    return held
+
+
+def _load(path: Path) -> Reference:
     from safetensors import SafetensorError, safe_open
 
     try:

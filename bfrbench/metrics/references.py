@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bfrbench.contracts import Scored
     from bfrbench.weights import WeightStore
 
-_SUFFIX = ".safetensors"
+SUFFIX = ".safetensors"
 _ASYMMETRY = 1e-5
 """How far a published covariance may be from symmetric, of its largest entry: some are kept in float32."""
 
@@ -42,28 +42,55 @@ def open_reference(
     if name is None:
         return None
     store = store or WeightStore()
-    own = folder() / f"{name}{_SUFFIX}"
     if given is not None:
         found = read_reference(given, metric, protocol, given.stem)
-    elif own.is_file():
-        found = load_reference(own)
+    elif place(name).is_file():
+        found = load_reference(place(name))
     elif name in store.cards:
         found = read_reference(store.path(name), metric, protocol, name)
     else:
-        raise UnknownName("reference", name, names(), _remedy(metric, protocol, name))
+        raise UnknownName("reference", name, names(), remedy(metric, protocol, name))
     found.check(metric.extractor, metric.name)
+    _check_features(found, metric, protocol, given)
     return found
+
+
+def counted(metric: ProtocolMetric, reference: Reference, tested: Collection[str]) -> Reference:
+    """What of a reference counts when these images are under test: all of it, or the images that are not tested."""
+    return reference.without(tested) if metric.kind.leaves_out_tested else reference
+
+
+def place(name: str) -> Path:
+    """Where the reference of that name lies, if it was built or imported here."""
+    return folder() / f"{name}{SUFFIX}"
 
 
 def names() -> list[str]:
     """The references that can be found by name here."""
-    return sorted(path.stem for path in folder().glob(f"*{_SUFFIX}"))
+    return sorted(path.stem for path in folder().glob(f"*{SUFFIX}"))
 
 
-def _remedy(metric: ProtocolMetric, protocol: Protocol, name: str) -> str:
-    return (
-        f"make it with 'bfrbench reference build FOLDER --protocol {protocol.name} --metric {metric.name} "
-        f"--name {name}', give a file with --reference {metric.name}=FILE, or leave {metric.name} out"
+def remedy(metric: ProtocolMetric, protocol: Protocol, name: str) -> str:
+    """How to get a reference that is not here."""
+    others = (one.kind for one in protocol.metrics if one.kind.reference == name)
+    command = _build(metric, protocol, any(kind.reference_features for kind in others), f"--name {name}")
+    return f"make it with '{command}', give a file with --reference {metric.name}=FILE, or leave {metric.name} out"
+
+
+def _build(metric: ProtocolMetric, protocol: Protocol, features: bool, where: str) -> str:
+    keep = " --keep-features" if features else ""
+    return f"bfrbench reference build FOLDER{keep} --protocol {protocol.name} --metric {metric.name} {where}"
+
+
+def _check_features(found: Reference, metric: ProtocolMetric, protocol: Protocol, given: Path | None) -> None:
+    """Before anything is restored: a number that cannot be had is no news for the end of a run."""
+    if not metric.kind.reference_features or (found.features is not None and found.ids):
+        return
+    what = "leaves the images under test out of" if metric.kind.leaves_out_tested else "compares with every image of"
+    where = f"--name {metric.kind.reference}" if given is None else f"--out {given}"
+    raise InputError(
+        f"{metric.name} {what} the reference {found.name}, which kept no features of its images",
+        f"make it with '{_build(metric, protocol, True, where)}', or leave {metric.name} out",
     )
 
 
@@ -75,7 +102,7 @@ def read_reference(path: Path, metric: ProtocolMetric, protocol: Protocol, name:
     """
     if not path.is_file():
         raise InputError(f"there is no reference file {path}", "check the path")
-    if path.suffix == _SUFFIX:
+    if path.suffix == SUFFIX:
         return load_reference(path)
     if path.suffix == ".npz":
         from bfrbench.weights.arrays import read_npz

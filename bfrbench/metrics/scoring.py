@@ -12,7 +12,7 @@ from bfrbench.errors import UnknownName
 from bfrbench.metrics.kind import Context, Value
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.metrics.reference import Reference
-from bfrbench.metrics.references import open_reference
+from bfrbench.metrics.references import counted, open_reference
 from bfrbench.metrics.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -81,20 +81,20 @@ def score(
     watch: Watcher | None = None,
 ) -> Score:
     """Score batches of finished images. `watch` sees every batch and its rows as they pass."""
-    folding, images = Folding(scorer.metrics), 0
+    folding, ids = Folding(scorer.metrics), list[str]()
     for batch in batches:
         batch = _on(batch, scorer.device)
         rows = scorer.rows(batch)
-        images += len(batch.ids)
+        ids += batch.ids
         folding.add(rows)
         if watch is not None:
             watch(batch, rows)
-    found = references or {}
+    found = {name: counted(scorer.protocol.metric(name), whole, ids) for name, whole in (references or {}).items()}
     values = {
         metric.name: folding.value(metric, Context(found.get(metric.name), identities or {}))
         for metric in scorer.metrics
     }
-    return Score(scorer.protocol, images, values, scorer.skipped, found, scorer.weights)
+    return Score(scorer.protocol, len(ids), values, scorer.skipped, found, scorer.weights)
 
 
 def references_of(

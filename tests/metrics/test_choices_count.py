@@ -27,6 +27,7 @@ PLANES = {"colour": "rgb", "rounded": False, "crop": 0, "match_colour": False}
 OTHER_PLANES = {"colour": "y-studio", "crop": 3, "match_colour": True}
 LUMA = {"colour": "y-full"}
 EXTRACTOR = {"resize": "tensorflow-1", "scale": "128", "precision": "float32"}
+AGAINST = EXTRACTOR | {"reference": "gt", "leave_out": "nothing"}
 OTHER_EXTRACTOR = {"resize": "torch", "scale": "127.5", "precision": "float64"}
 IDENTITY = {"engine": "mobilefacenet-arcface", "align": "gt", "points": "given", "detector": "yunet"}
 OTHER_IDENTITY = {"align": "own", "points": "detected"}
@@ -89,6 +90,7 @@ ELSEWHERE = {
     ("detection", "detector"): "as identity",
     ("landmarks", "engine"): "AWing's file cannot be had here",
     ("landmarks", "reading"): "the same",
+    **{(kind, "leave_out"): "in test_references" for kind in ("fid", "kid", "coverage")},
     ("pyiqa", "against"): "a wrong one is refused",
     ("pyiqa", "better"): "a wrong one is refused",
 }
@@ -150,9 +152,9 @@ ROWS = [
     Row(str(i), feature=pair) for i, pair in enumerate(np.random.default_rng(0).normal(size=(40, 2, 2048)).astype("f4"))
 ]
 FEATURE_BASES: dict[str, dict[str, Any]] = {
-    "fid": EXTRACTOR | {"reference": "gt"},
-    "kid": EXTRACTOR | {"reference": "gt", "subsets": 3, "subset_size": 20, "seed": 1},
-    "coverage": EXTRACTOR | {"reference": "gt", "what": "density", "neighbours": 5},
+    "fid": AGAINST,
+    "kid": AGAINST | {"subsets": 3, "subset_size": 20, "seed": 1},
+    "coverage": AGAINST | {"what": "density", "neighbours": 5},
     "verification": IDENTITY | {"false_accepts": 0.05},
     "grey-deg": {"weights": "arcface-resnet18-vqfr", "unit": "degrees", "identical_below": 1.0},
 }
@@ -198,10 +200,7 @@ def near(feature: np.ndarray, own: float, truth: float) -> np.ndarray:
 def test_a_changed_choice_of_the_extractor_changes_the_features(altered, store):
     gt = faces(1, 160)
     one, two = (
-        made("fid", EXTRACTOR | {"reference": "none"} | some)
-        .open(store, "cpu")
-        .rows(Scored(("a",), None, gt))[0]
-        .feature
+        made("fid", AGAINST | {"reference": "none"} | some).open(store, "cpu").rows(Scored(("a",), None, gt))[0].feature
         for some in ({}, altered)
     )
     assert not np.array_equal(one, two)

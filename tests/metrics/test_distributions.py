@@ -28,6 +28,7 @@ from tests.metrics.real_pairs import faces, scored, spoilt
 from tests.weights.seeded import seeded_store
 
 EXTRACTOR = {"resize": "tensorflow-1", "scale": "128", "precision": "float32"}
+AGAINST = EXTRACTOR | {"leave_out": "nothing"}
 
 
 def features(count: int, dimensions: int, seed: int = 0, shift: float = 0.0) -> np.ndarray:
@@ -115,7 +116,7 @@ def test_one_image_has_no_distribution():
 
 def test_kid_is_torch_fidelitys_with_the_same_subsets():
     a, b = features(150, 128), features(120, 128, seed=1, shift=0.1)
-    choices = KidChoices(reference="gt", subsets=20, subset_size=50, seed=2020, **EXTRACTOR)
+    choices = KidChoices(reference="gt", subsets=20, subset_size=50, seed=2020, **AGAINST)
     mean, deviation = kid(a, b, choices)
     settings_ = {"kid_subsets": 20, "kid_subset_size": 50, "rng_seed": 2020, "verbose": False}
     wide = [torch.from_numpy(side.astype(float)) for side in (a, b)]
@@ -128,7 +129,7 @@ def test_kid_is_torch_fidelitys_with_the_same_subsets():
 def test_precision_and_recall_are_torch_fidelitys(what):
     a, b = features(300, 16), features(250, 16, seed=1, shift=0.3)
     theirs = prc_features_to_metric(torch.from_numpy(a), torch.from_numpy(b), prc_neighborhood=3, verbose=False)
-    choices = CoverageChoices(reference="gt", what=what, neighbours=3, **EXTRACTOR)
+    choices = CoverageChoices(reference="gt", what=what, neighbours=3, **AGAINST)
     assert 0 < coverage(a, b, choices) < 1
     assert coverage(a, b, choices) == pytest.approx(theirs[what], abs=1e-6)
 
@@ -139,7 +140,7 @@ def test_density_and_coverage_follow_their_definition():
     apart = np.linalg.norm(restored[:, None] - real[None], axis=2)
     own = np.sort(np.linalg.norm(real[:, None] - real[None], axis=2), axis=1)[:, 5]
     np.testing.assert_allclose(balls, own, rtol=1e-4)
-    fixed = {"reference": "gt", "neighbours": 5, **EXTRACTOR}
+    fixed = {"reference": "gt", "neighbours": 5, **AGAINST}
     density = coverage(restored, real, CoverageChoices(what="density", **fixed))
     assert density == pytest.approx((apart <= balls).sum() / (5 * 60), abs=1e-6)
     covered = coverage(restored, real, CoverageChoices(what="coverage", **fixed))
@@ -209,7 +210,7 @@ def test_the_number_of_a_subset_is_that_of_its_rows_alone(name, reference, count
     moments = (other.mean(0, float), np.cov(other, rowvar=False))
     context = Context(Reference("other", "", "", 300, *moments, features=other))
     known = None if reference == "gt" else reference
-    choices = KidChoices(reference=reference, subsets=7, subset_size=30, seed=0, **EXTRACTOR)
+    choices = KidChoices(reference=reference, subsets=7, subset_size=30, seed=0, **AGAINST)
     finaliser = KernelDistance(known, choices) if name == "kid" else FrechetDistance(known, name, (2, dimensions))
     over = finaliser.over(rows, context)
     for seed in range(3):
