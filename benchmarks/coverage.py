@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bfrbench.contracts import Interval
+from bfrbench.metrics.verification import threshold
 from bfrbench.stats import (
     kid_difference_test,
     kid_exchange_test,
@@ -127,6 +128,41 @@ def rate_case(rate: float, people: int, images: int) -> Callable[[World, int], O
         names = grid(people, images)(world)
         each = np.repeat(world.beta(rate * 9, (1 - rate) * 9, people), images)
         hits = (world.uniform(size=len(names)) < each).astype(float)
+        return inside(rate_estimate(hits, names).interval, rate), percentile(hits, world, rate)
+
+    return once
+
+
+def verification_faces(world: World, people: int, images: int) -> tuple[Floats, Floats, list[str]]:
+    """Embeddings of ground truth and of restored faces; some people are harder to restore than others."""
+    size = (people * images, VERIFICATION_DIMENSIONS)
+    truth = np.repeat(world.normal(size=(people, size[1])), images, 0) + 0.5 * world.normal(size=size)
+    truth /= np.linalg.norm(truth, axis=1, keepdims=True)
+    hard = np.repeat(world.gamma(4, 0.06, people), images)[:, None]
+    restored = truth + hard * world.normal(size=size)
+    restored /= np.linalg.norm(restored, axis=1, keepdims=True)
+    return restored, truth, [f"p{p}" for p in range(people) for _ in range(images)]
+
+
+VERIFICATION_DIMENSIONS, FALSE_ACCEPTS = 16, 0.001
+
+
+@cache
+def verification_population() -> tuple[Floats, float]:
+    """Cosines of faces and their truth, in order, and the threshold, over many people of one image."""
+    restored, truth, names = verification_faces(np.random.default_rng(987), 20_000, 1)
+    return np.sort((restored * truth).sum(1)), threshold(truth[:8000], names[:8000], FALSE_ACCEPTS)[0]
+
+
+def verification_case(people: int, images: int, *, own: bool) -> Callable[[World, int], Outcome]:
+    """Whether the rate at the threshold that the set itself gave is held, or that at the population's threshold."""
+
+    def once(world: World, seed: int) -> Outcome:
+        restored, truth, names = verification_faces(world, people, images)
+        limit = threshold(truth, names, FALSE_ACCEPTS)[0]
+        hits = ((restored * truth).sum(1) > limit).astype(float)
+        cosines, populations = verification_population()
+        rate = 1 - float(np.searchsorted(cosines, limit if own else populations, side="right")) / len(cosines)
         return inside(rate_estimate(hits, names).interval, rate), percentile(hits, world, rate)
 
     return once
@@ -289,6 +325,9 @@ CASES = [
     Case("paired difference, 200 people × 5", COVER, paired),
     Case("rate 0.97, 200 people × 5", COVER, rate_case(0.97, 200, 5)),
     Case("rate 0.70, 64 images", COVER, rate_case(0.7, 64, 1)),
+    Case("verification, 200 people × 5, its threshold", COVER, verification_case(200, 5, own=True), 10),
+    Case("verification, 300 images, its threshold", COVER, verification_case(300, 1, own=True), 10),
+    Case("verification, 200 people × 5, everybody's threshold", COVER, verification_case(200, 5, own=False), 10),
     Case("FID to fixed statistics, 200 images", COVER, fid_case(fid_fixed, 200, 200, 0.3), 10),
     Case("FID to fixed statistics, 100 people × 3", COVER, fid_case(fid_fixed, 300, 100, 0.3), 10),
     Case("FID to paired truth, 200 images", COVER, fid_case(fid_paired, 200, 200, 0.3), 10),

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bfrbench.bench.scorecard import Measured
 from bfrbench.contracts import Row
 from bfrbench.errors import TooLittleMeasured
@@ -13,7 +15,7 @@ from bfrbench.metrics import Context, ProtocolMetric, Value
 from bfrbench.metrics.mean import Mean
 
 if TYPE_CHECKING:
-    from bfrbench.stats.bits import Ints
+    from bfrbench.stats.bits import Floats, Ints
 
 LEVEL = 0.95
 SHARE = "share"
@@ -52,7 +54,7 @@ def measured(
     if not interval:
         return _shown(value, value.note)
     try:
-        estimate = _mean(metric, rows, context) if is_mean(metric) else _distance(metric, rows, context, step)
+        estimate = _interval(metric, rows, context, step)
     except TooLittleMeasured as error:
         return _shown(value, value.note or f"no interval: {error.problem}")
     low, high = estimate
@@ -77,6 +79,26 @@ def rounded(value: float | None) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return float(f"{value:.10g}")
+
+
+def _interval(
+    metric: ProtocolMetric, rows: Sequence[Row], context: Context, step: Callable[[], None]
+) -> tuple[float, float]:
+    if is_mean(metric):
+        return _mean(metric, rows, context)
+    numbers = metric.kind.finaliser.held(rows, context)
+    return _distance(metric, rows, context, step) if numbers is None else _held(numbers, rows, context)
+
+
+def _held(numbers: Floats, rows: Sequence[Row], context: Context) -> tuple[float, float]:
+    """Of a mean over images once what they are held against is fixed, such as a threshold."""
+    from bfrbench.stats import mean_estimate, rate_estimate
+
+    kept = np.flatnonzero(~np.isnan(numbers))
+    values, people = numbers[kept], [context.identities.get(rows[int(index)].id) for index in kept]
+    hits = len(values) > 1 and bool(np.isin(values, (0.0, 1.0)).all())
+    estimate = rate_estimate(values, people, level=LEVEL) if hits else mean_estimate(values, people, level=LEVEL)
+    return estimate.interval.low, estimate.interval.high
 
 
 def _mean(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tuple[float, float]:

@@ -33,7 +33,7 @@ class _Rows:
     candidate: list[Row]
     baseline: list[Row]
     held: Mask
-    """Images that both sides have features of."""
+    """Images that both sides have a number for: features, or what the protocol charges for a failure."""
     lost: Mask
     """Images that the baseline alone has features of, where the protocol leaves failures out."""
 
@@ -112,8 +112,9 @@ def see_distances(
 def _rows(metric: ProtocolMetric, pairs: Pairs) -> _Rows:
     ours, theirs = (list(rows_of(side, metric.rows)) for side in (pairs.candidate, pairs.baseline))
     here, there = (np.array([row.status == "ok" for row in side], dtype=bool) for side in (ours, theirs))
-    lost = there & ~here if metric.kind.failure == "leave-out" else np.zeros_like(there)
-    return _Rows(ours, theirs, here & there, lost)
+    if metric.kind.failure != "leave-out":  # a failure has a number there, and is part of the number
+        return _Rows(ours, theirs, np.ones_like(here), np.zeros_like(here))
+    return _Rows(ours, theirs, here & there, there & ~here)
 
 
 def _opened(

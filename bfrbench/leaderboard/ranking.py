@@ -112,7 +112,8 @@ def _by_distance(entries: Sequence[Entry], metric: ProtocolMetric, protocol: Pro
 
     tables = [_sorted(entry) for entry in entries]
     rows = [list(rows_of(table, metric.rows)) for table in tables]
-    usable = [all(side[index].status == "ok" for side in rows) for index in range(len(rows[0]))]
+    charged = metric.kind.failure != "leave-out"
+    usable = [charged or all(side[index].status == "ok" for side in rows) for index in range(len(rows[0]))]
     if sum(usable) < FEWEST_FOR_DISTANCE:
         problem = f"{sum(usable)} images are too few to rank by {metric.name}"
         raise TooLittleMeasured(problem, f"measure at least {FEWEST_FOR_DISTANCE}")

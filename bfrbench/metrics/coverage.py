@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
 
 from bfrbench.contracts import Row
+from bfrbench.metrics.coverage_parts import distances, part_number
 from bfrbench.metrics.features import Table
 from bfrbench.metrics.inception import FEATURE, InceptionKind, ReferenceChoices
 from bfrbench.metrics.kid import reference_features
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from bfrbench.metrics.features import F32
-
-_BLOCK = 1024
+    from bfrbench.stats.bits import Ints
 
 
 class CoverageChoices(ReferenceChoices):
@@ -36,30 +37,22 @@ class CoverageChoices(ReferenceChoices):
 
 def radii(features: F32, neighbours: int) -> npt.NDArray[np.float32]:
     """The distance of each feature to its k-th nearest other one."""
-    found = [np.partition(block, neighbours, 1)[:, neighbours] for block in _distances(features, features)]
+    found = [np.partition(block, neighbours, 1)[:, neighbours] for block in distances(features, features)]
     return np.concatenate(found)
 
 
-def coverage(restored: F32, real: F32, choices: CoverageChoices) -> float:
+def coverage(restored: F32, real: F32, choices: CoverageChoices, balls: F32 | None = None) -> float:
+    """Of two sets of features; `balls` are the radii of the real ones, where they are known."""
     k = choices.neighbours
     if choices.what == "recall":
-        balls = radii(restored, k)
-        return float(np.concatenate([(block <= balls).any(1) for block in _distances(real, restored)]).mean())
-    balls = radii(real, k)
+        own = radii(restored, k)
+        return float(np.concatenate([(block <= own).any(1) for block in distances(real, restored)]).mean())
+    balls = radii(real, k) if balls is None else balls
     if choices.what == "coverage":
-        nearest = np.concatenate([block.min(1) for block in _distances(real, restored)])
+        nearest = np.concatenate([block.min(1) for block in distances(real, restored)])
         return float((nearest <= balls).mean())
-    inside = np.concatenate([(block <= balls).sum(1) for block in _distances(restored, real)])
+    inside = np.concatenate([(block <= balls).sum(1) for block in distances(restored, real)])
     return float((inside > 0).mean() if choices.what == "precision" else inside.sum() / (k * len(restored)))
-
-
-def _distances(rows: F32, columns: F32) -> Iterator[npt.NDArray[np.float32]]:
-    """Euclidean distances, a block of rows at a time."""
-    import torch
-
-    wide = torch.from_numpy(columns)
-    for start in range(0, len(rows), _BLOCK):
-        yield torch.cdist(torch.from_numpy(rows[start : start + _BLOCK]), wide).numpy()
 
 
 class Manifolds(Finaliser[Table]):
@@ -67,11 +60,11 @@ class Manifolds(Finaliser[Table]):
 
     shares = "inception-table"
 
-    def __init__(self, reference: str | None, choices: CoverageChoices) -> None:
-        self._reference, self._choices = reference, choices
+    def __init__(self, reference: str | None, choices: CoverageChoices, feature: tuple[int, int] = FEATURE) -> None:
+        self._reference, self._choices, self._feature = reference, choices, feature
 
     def fold(self, rows: Iterable[Row]) -> Table:
-        return Table.of(rows, FEATURE)
+        return Table.of(rows, self._feature)
 
     def merge(self, first: Table, second: Table) -> Table:
         return first.merge(second)
@@ -81,8 +74,32 @@ class Manifolds(Finaliser[Table]):
         real = reference_features(state, self._reference, context) if state.n else state.side(0)
         if min(state.n, len(real)) <= k:
             return Value(None, state.n, failed, note=f"{k} neighbours need more than {k} images on both sides")
-        value = coverage(state.side(0), real, self._choices)
+        value = coverage(state.side(0), real, self._choices, self._known_radii(context))
         return Value(value, state.n, failed, {"reference_n": float(len(real))} | context.left_out)
+
+    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        whole, k = self.fold(rows), self._choices.neighbours
+        real = reference_features(whole, self._reference, context) if whole.n else whole.side(0)
+        if min(whole.n, len(real)) <= k:
+            return super().over(rows, context)
+        restored, at, paired = whole.side(0), whole.places(rows), self._reference is None
+        direct = partial(coverage, choices=self._choices, balls=self._known_radii(context))
+        of_part = part_number(self._choices.what, restored, real, k, paired=paired, direct=direct)
+
+        def number(positions: Ints) -> float:
+            chosen = at[positions]
+            return of_part(chosen[chosen >= 0])
+
+        return number
+
+    def _known_radii(self, context: Context) -> F32 | None:
+        """Those of a reference, which stay the same for all metrics, bins and parts: worked out once."""
+        if self._reference is None or self._choices.what == "recall" or context.reference is None:
+            return None
+        k, reference = self._choices.neighbours, context.reference
+        if reference.features is not None and k not in reference.radii:
+            reference.radii[k] = radii(reference.features, k)
+        return reference.radii.get(k)
 
 
 class Coverage(InceptionKind[CoverageChoices]):

@@ -13,6 +13,7 @@ from bfrbench.contracts import Row
 from bfrbench.errors import NotComparable
 from bfrbench.metrics.features import Table
 from bfrbench.metrics.inception import FEATURE, InceptionKind, ReferenceChoices
+from bfrbench.metrics.kid_parts import LARGEST, kernel, to_reference, to_truth
 from bfrbench.metrics.kind import Context, Finaliser, Value
 
 if TYPE_CHECKING:
@@ -29,10 +30,6 @@ class KidChoices(ReferenceChoices):
     seed: int = Field(ge=0, description="of the random subsets")
 
 
-LARGEST = 4096
-"""Features of a side up to which the kernel of all pairs is kept: 128 MiB at most for each of three."""
-
-
 @dataclass(frozen=True)
 class Kernels:
     """The kernel (x·y / d + 1)³ of all pairs, within each set and across: any subset's distance is sums of them."""
@@ -42,7 +39,7 @@ class Kernels:
 
     @classmethod
     def of(cls, first: F32, second: F32) -> Kernels:
-        return cls((_kernel(first, first), _kernel(second, second)), _kernel(first, second))
+        return cls((kernel(first, first), kernel(second, second)), kernel(first, second))
 
     def at(self, first: Ints, second: Ints) -> Kernels:
         """Of some of the features on each side."""
@@ -60,13 +57,6 @@ class Kernels:
         outer = np.einsum("ns,ns->s", first, self.across @ second)
         found = inner / (size * (size - 1)) - 2 * outer / size**2
         return float(np.mean(found)), float(np.std(found))
-
-
-def _kernel(first: F32, second: F32) -> F64:
-    kernel: F64 = first.astype(np.float64) @ second.astype(np.float64).T
-    kernel /= first.shape[1]
-    kernel += 1.0
-    return kernel**3
 
 
 def drawn(first: int, second: int, choices: KidChoices) -> tuple[int, tuple[Ints, Ints]]:
@@ -100,11 +90,11 @@ class KernelDistance(Finaliser[Table]):
 
     shares = "inception-table"
 
-    def __init__(self, reference: str | None, choices: KidChoices) -> None:
-        self._reference, self._choices = reference, choices
+    def __init__(self, reference: str | None, choices: KidChoices, feature: tuple[int, int] = FEATURE) -> None:
+        self._reference, self._choices, self._feature = reference, choices, feature
 
     def fold(self, rows: Iterable[Row]) -> Table:
-        return Table.of(rows, FEATURE)
+        return Table.of(rows, self._feature)
 
     def merge(self, first: Table, second: Table) -> Table:
         return first.merge(second)
@@ -120,21 +110,32 @@ class KernelDistance(Finaliser[Table]):
         )
 
     def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        """Above `LARGEST` images a part's number is that of pairs inside blocks, and the whole set's is the number."""
         whole = self.fold(rows)
-        against = reference_features(whole, self._reference, context) if whole.n else whole.side(0)
-        if not 2 <= max(whole.n, len(against)) <= LARGEST:
+        if whole.n < 2:
             return super().over(rows, context)
-        kernels, at = Kernels.of(whole.side(0), against), whole.places(rows)
-        everyone = np.arange(len(against))
+        restored, against = whole.side(0), reference_features(whole, self._reference, context)
+        at, large = whole.places(rows), max(whole.n, len(against)) > LARGEST
+        of_part = self._of_large(restored, against) if large else self._of_small(restored, against)
 
         def number(positions: Ints) -> float:
             chosen = at[positions]
             chosen = chosen[chosen >= 0]
             if len(chosen) < 2:
                 return float("nan")
-            return kernels.at(chosen, chosen if self._reference is None else everyone).kid(self._choices)[0]
+            if large and len(chosen) == whole.n:
+                return kid(restored, against, self._choices)[0]
+            return of_part(chosen)
 
         return number
+
+    def _of_small(self, restored: F32, against: F32) -> Callable[[Ints], float]:
+        kernels, everyone = Kernels.of(restored, against), np.arange(len(against))
+        paired = self._reference is None
+        return lambda chosen: kernels.at(chosen, chosen if paired else everyone).kid(self._choices)[0]
+
+    def _of_large(self, restored: F32, against: F32) -> Callable[[Ints], float]:
+        return (to_truth if self._reference is None else to_reference)(restored, against)
 
 
 def reference_features(state: Table, reference: str | None, context: Context) -> F32:

@@ -18,7 +18,7 @@ from bfrbench.specs import MetricSpec, Need
 
 if TYPE_CHECKING:
     from bfrbench.metrics.reference import Reference
-    from bfrbench.stats.bits import Ints
+    from bfrbench.stats.bits import Floats, Ints
     from bfrbench.weights import WeightStore
 
 Failure: TypeAlias = float | Literal["leave-out"]
@@ -79,8 +79,16 @@ class Finaliser(ABC, Generic[S]):
     @abstractmethod
     def value(self, state: S, context: Context) -> Value: ...
 
+    def held(self, rows: Sequence[Row], context: Context) -> Floats | None:
+        """A number for each row (NaN for one left out) whose mean the number is, all else held fixed; None if it is not
+        such a mean."""
+        return None
+
     def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
-        """The number over the rows at some positions, for many choices of positions; NaN where there is none."""
+        """The number over the rows at some positions, for many choices of positions; NaN where there is none.
+
+        For sets too large for that it may be an estimate that deviates from part to part as the number does.
+        """
 
         def number(positions: Ints) -> float:
             value = self.value(self.fold([rows[int(index)] for index in positions]), context).value

@@ -54,6 +54,11 @@ class Reference:
         return Gaussian(self.n, self.mean, covariance=self.covariance)
 
     @cached_property
+    def radii(self) -> dict[int, npt.NDArray[np.float32]]:
+        """How far it is from each image to its k-th nearest other one, by k, as far as somebody worked it out."""
+        return {}
+
+    @cached_property
     def digest(self) -> Digest:
         """Of everything that a number can depend on; of what is left, by ids: sums differ in their last bits."""
         if self.left_out:

@@ -17,7 +17,8 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 from bfrbench.contracts import Row
 from bfrbench.errors import NotComparable, TooLittleMeasured
 from bfrbench.metrics import Context, Scorer, finalise, load_protocol
-from bfrbench.metrics.coverage import CoverageChoices, coverage, radii
+from bfrbench.metrics.coverage import CoverageChoices, Manifolds, coverage, radii
+from bfrbench.metrics.coverage_parts import Parts
 from bfrbench.metrics.fid import FrechetDistance
 from bfrbench.metrics.frechet import Cloud, Moments, cloud_of, frechet, of_features, of_moments
 from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
@@ -218,6 +219,103 @@ def test_the_number_of_a_subset_is_that_of_its_rows_alone(name, reference, count
         alone = finaliser.value(finaliser.fold([rows[index] for index in some]), context).value
         assert over(some) == pytest.approx(alone, rel=1e-8)
     assert np.isnan(over(np.array([5])))
+
+
+FOUR = ("precision", "recall", "density", "coverage")
+
+
+def manifolds(what: str, reference: str | None, neighbours: int = 3) -> Manifolds:
+    choices = CoverageChoices(reference=reference or "gt", what=what, neighbours=neighbours, **AGAINST)
+    return Manifolds(reference, choices, (-1, 16))
+
+
+def mixed(count: int, sides: int = 2) -> list[Row]:
+    """Rows of 16 features, restored ones a little off; one image failed."""
+    truth = features(count, 16, seed=1)
+    near = 0.8 * truth + 0.2 * np.random.default_rng(2).standard_normal(truth.shape).astype("f4")
+    rows = [Row(str(i), feature=pair[:sides].astype("f4")) for i, pair in enumerate(np.stack([near, truth], 1))]
+    rows[5] = Row("5", "nan")
+    return rows
+
+
+def assert_parts_are_rows_alone(finaliser: Manifolds, rows: list[Row], context: Context, share: float) -> None:
+    over = finaliser.over(rows, context)
+    for seed in range(3):
+        chosen = np.random.default_rng(seed).choice(len(rows), round(len(rows) * share), replace=False)
+        alone = finaliser.value(finaliser.fold([rows[index] for index in np.sort(chosen)]), context).value
+        assert over(np.sort(chosen)) == pytest.approx(alone, abs=1e-9)
+    whole = finaliser.value(finaliser.fold(rows), context).value
+    assert over(np.arange(len(rows))) == pytest.approx(whole, abs=1e-9)
+    assert whole > 0 and np.isnan(over(np.array([5, 6])))
+
+
+@pytest.mark.parametrize("what", FOUR)
+@pytest.mark.parametrize("reference", [None, "other"])
+@pytest.mark.parametrize("share", [0.5, 0.02])
+def test_the_manifolds_of_a_part_are_those_of_its_rows_alone(what, reference, share):
+    other = features(900, 16, seed=3)
+    moments = (other.mean(0, float), np.cov(other, rowvar=False))
+    context = Context(Reference("other", "", "", 900, *moments, features=other))
+    rows = mixed(1100, 2 if reference is None else 1)
+    assert_parts_are_rows_alone(manifolds(what, reference), rows, context, share)
+
+
+@pytest.mark.parametrize("what", FOUR)
+def test_balls_that_reach_beyond_the_neighbours_that_are_kept_are_still_right(what, monkeypatch):
+    """With few neighbours kept, some balls of a half are looked up again; with fewer still, all are."""
+    for nearest in (9, 6):
+        monkeypatch.setattr("bfrbench.metrics.coverage_parts.NEAREST", nearest)
+        assert_parts_are_rows_alone(manifolds(what, None), mixed(400), Context(), 0.5)
+
+
+@pytest.mark.parametrize("what", FOUR)
+def test_a_set_too_large_for_all_ranks_is_averaged_over_fewer_images(what, monkeypatch):
+    rows, finaliser = mixed(1500), manifolds(what, None)
+    half = np.arange(0, 1500, 2)
+    exact = finaliser.over(rows, Context())
+    monkeypatch.setattr("bfrbench.metrics.coverage_parts._BYTES", 1500 * 500)
+    fewer = finaliser.over(rows, Context())
+    assert fewer(half) == pytest.approx(exact(half), abs=0.1)
+    assert fewer(np.arange(1500)) == exact(np.arange(1500)), "the whole set has its own number"
+    parts = Parts.of(features(1500, 16), features(1500, 16, seed=1), 3, nearest=64, by_ball=False, counted=False)
+    assert parts.ranks.nbytes <= 1500 * 500 and not parts.whole
+
+
+def test_the_radii_of_a_reference_are_worked_out_once(monkeypatch):
+    other, calls = features(200, 16, seed=3), []
+    context = Context(Reference("other", "", "", 200, np.zeros(16), np.eye(16), features=other))
+    monkeypatch.setattr("bfrbench.metrics.coverage.radii", lambda one, k: calls.append(k) or radii(one, k))
+    rows = mixed(60, 1)
+    for what in ("precision", "density", "coverage"):
+        finaliser = manifolds(what, "other")
+        finaliser.value(finaliser.fold(rows), context)
+        finaliser.value(finaliser.fold(rows[:30]), context)
+    assert calls == [3]
+
+
+@pytest.mark.parametrize("reference", [None, "other"])
+def test_the_kernel_distance_of_parts_of_a_large_set_deviates_as_that_of_all_pairs_does(reference, monkeypatch):
+    count = 900
+    pairs = np.stack([features(count, 32, shift=0.3), features(count, 32, seed=1)], 1)
+    rows = [Row(str(i), feature=pair[: 2 if reference is None else 1]) for i, pair in enumerate(pairs)]
+    other = features(700, 32, seed=2)
+    context = Context(Reference("other", "", "", 700, np.zeros(32), np.eye(32), features=other))
+    choices = KidChoices(reference=reference or "gt", subsets=1, subset_size=count, seed=0, **AGAINST)
+    finaliser = KernelDistance(reference, choices, (-1, 32))
+    if reference is not None:  # the number of all pairs, which subsets of equal size on both sides are not
+        unbiased = KidChoices(**choices.model_dump() | {"subsets": 200, "subset_size": 300})
+        finaliser = KernelDistance(reference, unbiased, (-1, 32))
+    all_pairs = finaliser.over(rows, context)
+    for module in ("kid", "kid_parts"):
+        monkeypatch.setattr(f"bfrbench.metrics.{module}.LARGEST", 300 if reference is None else 700)
+    blocks = finaliser.over(rows, context)
+    halves = [np.sort(np.random.default_rng(seed).choice(count, count // 2, replace=False)) for seed in range(40)]
+    one, other_way = (np.array([over(half) for half in halves]) for over in (all_pairs, blocks))
+    assert np.corrcoef(one, other_way)[0, 1] > 0.9
+    assert other_way.std() == pytest.approx(one.std(), rel=0.25)
+    assert other_way.mean() == pytest.approx(one.mean(), rel=0.1)
+    value = finaliser.value(finaliser.fold(rows), context).value
+    assert blocks(np.arange(count)) == pytest.approx(value, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["fid-gt", "kid-gt", "recall", "fid-ffhq"])

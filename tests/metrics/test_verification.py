@@ -1,0 +1,120 @@
+"""The verification rate: its threshold, its interval with the threshold held fixed, and how it scales."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bfrbench.bench import rowtable
+from bfrbench.bench.intervals import measured
+from bfrbench.bench.rules import GateRule
+from bfrbench.contracts import Row
+from bfrbench.gate.cells import Cell
+from bfrbench.gate.distances import see_distances
+from bfrbench.gate.pairing import Pairs
+from bfrbench.gate.verdict import Seen
+from bfrbench.metrics import Context, load_protocol
+from bfrbench.metrics.verification import VerificationRate, threshold
+from bfrbench.stats import rate_estimate
+
+METRIC = load_protocol("bfrbench-v1").metric("verification")
+DIMENSIONS = 16
+
+
+def unit(features: np.ndarray) -> np.ndarray:
+    return (features / np.linalg.norm(features, axis=-1, keepdims=True)).astype("f4")
+
+
+def faces(
+    world: np.random.Generator, people: int, images: int, noise: float = 0.25
+) -> tuple[list[Row], dict[str, str]]:
+    """Rows of people of whom some are harder to restore than others."""
+    centre = np.repeat(world.standard_normal((people, DIMENSIONS)), images, 0)
+    truth = unit(centre + 0.5 * world.standard_normal(centre.shape))
+    hard = np.repeat(world.gamma(4, noise / 4, people), images)[:, None]
+    restored = unit(truth + hard * world.standard_normal(truth.shape))
+    pairs = np.stack([restored, truth], 1)
+    rows = [Row(f"i{index:05d}", "ok", float(pair[0] @ pair[1]), pair) for index, pair in enumerate(pairs)]
+    return rows, {row.id: f"p{index // images}" for index, row in enumerate(rows)}
+
+
+@pytest.mark.parametrize("false_accepts", [0.001, 0.01, 0.3, 0.999])
+@pytest.mark.parametrize("block", [7, 64, 512])
+def test_the_threshold_is_the_quantile_of_all_pairs_of_different_people(
+    false_accepts: float, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, names = faces(np.random.default_rng(0), 50, 4)
+    truth, people = np.stack([row.feature[1] for row in rows if row.feature is not None]), list(names.values())
+    monkeypatch.setattr("bfrbench.metrics.verification._BLOCK", block)
+    different = np.array(people)[:, None] != np.array(people)[None]
+    other = (truth @ truth.T)[np.triu(different, 1)]
+    limit, pairs = threshold(truth, people, false_accepts)
+    assert pairs == len(other) and limit == pytest.approx(float(np.quantile(other, 1 - false_accepts)), abs=1e-6)
+
+
+def test_two_people_set_a_threshold_and_one_does_not() -> None:
+    pair = unit(np.random.default_rng(0).standard_normal((2, DIMENSIONS)))
+    assert threshold(pair, ["a", "b"], 0.5)[0] == pytest.approx(float(pair[0] @ pair[1]), abs=1e-6)
+    assert np.isnan(threshold(pair, ["a", "a"], 0.5)[0])
+
+
+def test_the_interval_is_a_rates_with_the_threshold_held_and_people_counted() -> None:
+    rows, names = faces(np.random.default_rng(1), 60, 5)
+    rows += [Row("lost", "no_face")]
+    context = Context(identities=names)
+    finaliser = METRIC.kind.finaliser
+    value = finaliser.value(finaliser.fold(rows), context)
+    accepted = [float(row.value is not None and row.value > value.extra["threshold"]) for row in rows]
+    expected = rate_estimate(accepted, [names.get(row.id) for row in rows])
+    told = measured(METRIC, rows, context)
+    assert told.value == pytest.approx(value.value) and value.value == pytest.approx(np.mean(accepted))
+    assert (told.low, told.high) == pytest.approx((expected.interval.low, expected.interval.high), rel=1e-9)
+    alone = rate_estimate(accepted).interval
+    assert told.high - told.low > alone.high - alone.low, "images of one person are alike"
+
+
+def test_an_interval_of_all_accepted_has_a_width() -> None:
+    rows, names = faces(np.random.default_rng(2), 60, 5, noise=0.01)
+    told = measured(METRIC, rows, Context(identities=names))
+    assert told.value == 1 and told.high == pytest.approx(1) and told.low is not None and 0.9 < told.low < 1
+
+
+def test_intervals_hold_the_rate_at_the_threshold_that_was_set() -> None:
+    """A small version of the simulation of benchmarks/coverage.py."""
+    many, _ = faces(np.random.default_rng(99), 40_000, 1)
+    population = np.sort([row.value for row in many])
+    held = []
+    for seed in range(120):
+        rows, names = faces(np.random.default_rng(seed), 80, 4)
+        told = measured(METRIC, rows, Context(identities=names))
+        truth = 1 - np.searchsorted(population, told.extra["threshold"], side="right") / len(population)
+        assert told.low is not None and told.high is not None
+        held.append(told.low <= truth <= told.high)
+    assert 0.89 <= np.mean(held) <= 0.995
+
+
+def test_parts_are_judged_at_the_threshold_of_the_whole_set() -> None:
+    rows, names = faces(np.random.default_rng(3), 100, 3)
+    rows[7] = Row(rows[7].id, "no_face")
+    context = Context(identities=names)
+    finaliser = METRIC.kind.finaliser
+    over, numbers = finaliser.over(rows, context), finaliser.held(rows, context)
+    assert numbers is not None and numbers[7] == 0
+    assert over(np.arange(300)) == pytest.approx(finaliser.value(finaliser.fold(rows), context).value)
+    assert over(np.arange(100)) == pytest.approx(numbers[:100].mean())
+    left_out = VerificationRate("leave-out", 0.001)
+    assert left_out.over(rows, context)(np.array([7])) != left_out.over(rows, context)(np.array([7]))  # NaN
+    few = finaliser.over(rows[:20], context)
+    assert np.isnan(few(np.arange(20))), "too few pairs to set a threshold"
+
+
+def test_the_gate_charges_a_candidate_with_the_faces_that_are_not_found_any_more() -> None:
+    rows, names = faces(np.random.default_rng(4), 150, 4)
+    lost = [Row(row.id, "no_face") if index % 10 == 0 else row for index, row in enumerate(rows)]
+    images = [rowtable.ImageRow(row.id, "ok", "0", identity=names[row.id]) for row in rows]
+    sides = [rowtable.make(images, {METRIC.rows: side}) for side in (lost, rows)]
+    cell = Cell(METRIC.name, None, None, GateRule(metric=METRIC.name, max_drop=0.01))
+    asked = [(cell, METRIC, np.ones(len(rows), dtype=bool))]
+    seen = see_distances(asked, load_protocol("bfrbench-v1"), Pairs(*sides), {}, 0.95)[cell]
+    assert isinstance(seen, Seen) and seen.n == 600
+    assert seen.low > 0.02 and seen.baseline - seen.candidate == pytest.approx(seen.drop)
