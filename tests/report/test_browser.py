@@ -74,7 +74,7 @@ def test_the_gallery_is_filtered_and_ordered(page: Any) -> None:
     assert page.locator(".card").count() == 0
     page.locator("#order").select_option("all")
     page.locator("#find").fill("000007")
-    assert page.locator(".card strong").all_inner_texts() == ["noise-000007"]
+    assert page.locator(".card strong").all_text_contents() == ["noise-000007"]
     page.locator("#find").fill("")
     page.locator("#order").select_option("apart")
     assert page.locator("#other").is_visible()
