@@ -74,11 +74,11 @@ def _shown(value: Value, note: str, low: float | None = None, high: float | None
     )
 
 
-def rounded(value: float | None) -> float | None:
+def rounded(value: float | None, digits: int = 10) -> float | None:
     """Ten digits: what a sum keeps whatever the number of threads that a linear-algebra library takes."""
     if value is None or not math.isfinite(value):
         return None
-    return float(f"{value:.10g}")
+    return float(f"{value:.{digits}g}")
 
 
 def _interval(

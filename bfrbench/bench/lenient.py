@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bfrbench.bench.restoring import is_out_of_memory
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import BfrbenchError, InputError
 from bfrbench.metrics.kind import Measure
-from bfrbench.metrics.scorer import Scorer
+from bfrbench.metrics.scorer import Scorer, take
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from bfrbench.weights import WeightStore
 
 
@@ -57,7 +55,7 @@ class Lenient:
             self._note(batch, error)
         if count == 1:
             return [Row(batch.ids[0], "error")]
-        return [row for index in range(count) for row in self.rows(_one(batch, index))]
+        return [row for index in range(count) for row in self.rows(take(batch, [index]))]
 
     def _checked(self, batch: Scored) -> Sequence[Row]:
         rows = list(self.measure.rows(batch))
@@ -83,22 +81,3 @@ def _is_of_its_images(error: Exception, count: int) -> bool:
     if isinstance(error, BfrbenchError):
         return isinstance(error, InputError)
     return not isinstance(error, torch.AcceleratorError)
-
-
-def _one(batch: Scored, index: int) -> Scored:
-    """One image of a batch."""
-    here = slice(index, index + 1)
-
-    def tensor(images: Tensor | None) -> Tensor | None:
-        return None if images is None else images[here]
-
-    return replace(
-        batch,
-        ids=batch.ids[here],
-        lq=tensor(batch.lq),
-        restored=batch.restored[here],
-        gt=tensor(batch.gt),
-        draws=None if batch.draws is None else batch.draws[here],
-        points=None if batch.points is None else batch.points[here],
-        posterior_mean=tensor(batch.posterior_mean),
-    )

@@ -59,8 +59,7 @@ def _follows_from(plan: Plan, rows: Digest) -> dict[str, Any]:
 
 def _results(plan: Plan, journal: Journal, table: pa.Table, summary: Summary, rows: Digest) -> Results:
     manifest, choices, stage = journal.manifest, journal.manifest.choices, plan.stage
-    raised = scorecard.raised(summary.failures, summary.metrics)
-    failed = sum(summary.failures.values()) + max(raised.values(), default=0)
+    failed = scorecard.failed_in_all(summary.failures, summary.metrics)
     inputs = list(zip(table.column("id").to_pylist(), table.column("input").to_pylist(), strict=True))
     return Results(
         status=run_status(len(manifest.ids), manifest.total, failed, stage.board.max_failures),

@@ -70,11 +70,11 @@ def make_plan(
     loaded = None if isinstance(restorer, str) else _as_loaded(restorer, name, device)
     ref = restorer if isinstance(restorer, str) else (name or cast(LoadedRestorer, loaded).ref)
     spec, plugin = _spec(ref, loaded, host)
-    spec = _as_trained(spec, loaded.context.argument if loaded is not None else split_ref(ref)[1])
     if spec.sees_ground_truth and not stage.has_ground_truth:
         raise UsageError(f"{ref} needs the ground truth and this set has none", "leave it out on this board")
     _check_answer(ref, spec, settings)
     identity = _identity(ref, spec, plugin, loaded, settings, host)
+    spec = _as_trained(spec, identity)
     draft = _draft(stage, identity, settings, device)
     folder = settings.out or Path(RUNS) / stage.board.name / _folder_name(identity, settings)
     return Plan(stage, spec, plugin, draft, folder, device, rank, settings, loaded, host)
@@ -117,14 +117,14 @@ def _spec(ref: Ref, loaded: LoadedRestorer | None, host: PluginHost) -> tuple[Re
     return owned.spec, owned.plugin
 
 
-def _as_trained(spec: RestorerSpec, argument: str | None) -> RestorerSpec:
+def _as_trained(spec: RestorerSpec, identity: RestorerIdentity) -> RestorerSpec:
     """What is known of a weights file that the user gives is what its card says, not what its plugin says of others."""
     from bfrbench.training.card import read_card
 
-    path = Path(argument) if argument else None
+    path = Path(identity.argument) if identity.argument else None
     if path is None or not path.is_file():
         return spec
-    if card := read_card(path):
+    if card := read_card(path, sha256=identity.weights["argument"]):
         return replace(spec, trained_on=card.data, loss_networks=card.loss_networks)
     return replace(spec, trained_on=("unknown",), loss_networks=()) if spec.weights else spec
 

@@ -187,6 +187,11 @@ def raised(failures: Mapping[str, int], metrics: Mapping[str, MetricResult]) -> 
     return {name: count for name, count in errors.items() if count > 0}
 
 
+def failed_in_all(failures: Mapping[str, int], metrics: Mapping[str, MetricResult]) -> int:
+    """How many images count as failed: those that were not restored, and those on which the worst metric raised."""
+    return sum(failures.values()) + max(raised(failures, metrics).values(), default=0)
+
+
 def write(path: Path, card: Scorecard) -> None:
     atomic.write_json(path, card.dump())
 

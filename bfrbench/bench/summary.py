@@ -95,7 +95,7 @@ def summarise(
     )
     statuses = table.column("status").to_pylist()
     failures = Counter(status for status in statuses if status != "ok")
-    named = [(i, s) for i, s in zip(table.column("id").to_pylist(), statuses, strict=True) if s != "ok"]
+    named = [(i, s) for i, s in zip(ids, statuses, strict=True) if s != "ok"]
     failed = tuple(FailedImage(id=image_id, status=status) for image_id, status in named[:FAILED_IMAGES_NAMED])
     whole = {name: one.whole for name, one in numbers.items()}
     return Summary(whole, cells, dict(sorted(failures.items())), failed)

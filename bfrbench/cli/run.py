@@ -117,15 +117,14 @@ def _show_together(cards: list[Scorecard], differs: str, *, json: bool) -> None:
 
 
 def _refuse_failed(card: Scorecard, plan: Plan) -> None:
-    from bfrbench.bench.scorecard import raised as raised_on
+    from bfrbench.bench.scorecard import failed_in_all, raised
 
     results = card.results
     if results.status != "failed":
         return
-    raised = raised_on(results.failures, results.metrics)
     kinds = [f"{number} {kind}" for kind, number in results.failures.items()]
-    kinds += [f"{name} raised on {number}" for name, number in raised.items()]
-    count = sum(results.failures.values()) + max(raised.values(), default=0)
+    kinds += [f"{name} raised on {number}" for name, number in raised(results.failures, results.metrics).items()]
+    count = failed_in_all(results.failures, results.metrics)
     allowed = plan.stage.board.max_failures
     problem = f"{count} of {results.images} images failed ({', '.join(kinds)}) and the board allows {allowed:.2%}"
     first = card.observed.notes[0] if card.observed.notes else f"first: {results.failed_images[0].id}"

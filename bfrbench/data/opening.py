@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from bfrbench.data import archive, labels, table
-from bfrbench.data.card import DataCard, Ids, cards
+from bfrbench.data.card import DataCard, Ids, card_of, cards
 from bfrbench.data.imageset import ImageSet, ImageStream, Samples
 from bfrbench.data.listing import Listed, listed, unique, walk
 from bfrbench.data.released import released
@@ -65,11 +65,11 @@ def open_dataset(
         data = table.hub(ref.removeprefix(_HUB), columns or {}, streaming=streaming)
         return _wrapped(ref, data, None, None)
     name, _, view = ref.partition(":")
-    for card in cards().values():
+    if card := card_of(ref):
         if name in card.rendered:
             return _rendered(card, name, view, streaming)
-    if name in cards() and not (Path(ref).exists() and "/" in ref):
-        return _carded(cards()[name], view, ref, streaming)
+        if not (Path(ref).exists() and "/" in ref):
+            return _carded(card, view, ref, streaming)
     path = Path(ref).expanduser()
     if not path.exists():
         _refuse_part_of_path(ref)

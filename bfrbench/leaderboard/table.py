@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bfrbench.bench.board import Board
 from bfrbench.bench.comparing import goodness
-from bfrbench.bench.intervals import is_mean
+from bfrbench.bench.intervals import is_mean, rounded
 from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.scorecard import MetricResult
 from bfrbench.leaderboard.entries import Entry
@@ -207,7 +207,7 @@ def split_line(entries: Sequence[Entry], protocol: Protocol) -> list[Line]:
         truth = max((one for one in truths if one is not None), key=len, default=None)
         split = None if truth is None else truth_split(metric, truth)
         if split is not None and split.value is not None:
-            numbers[name] = Number(float(f"{split.value:.{_SAME_DIGITS}g}"), None, None, split.n, None)
+            numbers[name] = Number(rounded(split.value, _SAME_DIGITS), None, None, split.n, None)
     if not numbers:
         return []
     count = max(number.n for number in numbers.values())

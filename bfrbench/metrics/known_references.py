@@ -34,14 +34,13 @@ def _published_here(name: str, metric: ProtocolMetric, protocol: Protocol) -> tu
     store = WeightStore()
     if name not in store.cards:
         raise UnknownName("reference", name, names(), remedy(metric, protocol, name))
+    card = store.card(name)
+    places_of_it = ", ".join(source.label for source in card.sources) or card.by_hand
     if (path := store.find(name)) is None:
-        card = store.card(name)
-        places_of_it = ", ".join(source.label for source in card.sources) or card.by_hand
         problem = f"the statistics {name} are published and not here: {card.summary}"
         raise InputError(problem, f"get them with 'bfrbench weights fetch {name}', from {places_of_it}")
     found = read_reference(path, metric, protocol, name)
-    labels = ", ".join(source.label for source in store.card(name).sources)
-    return replace(found, source=f"{found.source}; {labels or store.card(name).by_hand}"), path
+    return replace(found, source=f"{found.source}; {places_of_it}"), path
 
 
 def takers(name: str) -> dict[str, list[str]]:

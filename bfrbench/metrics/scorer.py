@@ -99,7 +99,7 @@ class Scorer:
 
         with torch.inference_mode(), exact_float32():
             finite = _finite(batch.restored)
-            sound = batch if all(finite) else _take(batch, [index for index, fine in enumerate(finite) if fine])
+            sound = batch if all(finite) else take(batch, [index for index, fine in enumerate(finite) if fine])
             return {name: self._of(measure, batch, sound, finite) for name, measure in self._measures.items()}
 
     def _of(self, measure: Measure, batch: Scored, sound: Scored, finite: list[bool]) -> list[Row]:
@@ -140,7 +140,7 @@ def _finite(images: Tensor) -> list[bool]:
     return answer
 
 
-def _take(batch: Scored, keep: list[int]) -> Scored:
+def take(batch: Scored, keep: list[int]) -> Scored:
     """The batch cut to some of its images."""
 
     def tensor(images: Tensor | None) -> Tensor | None:

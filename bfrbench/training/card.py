@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bfrbench import atomic, digests
+from bfrbench import atomic
+from bfrbench.digests import Digest
 from bfrbench.errors import WeightsError
 
 
@@ -39,8 +40,8 @@ def write_card(weights: Path, facts: Mapping[str, Any], data: Iterable[str], ori
     atomic.write_text(path_of(weights), "\n".join(lines) + "\n")
 
 
-def read_card(weights: Path) -> Trained | None:
-    """The card beside a weights file, or None where there is none of a training."""
+def read_card(weights: Path, *, sha256: Digest) -> Trained | None:
+    """The card beside a weights file of this digest, or None where there is none of a training."""
     path = path_of(weights)
     if path == weights or not path.is_file():
         return None
@@ -57,7 +58,7 @@ def read_card(weights: Path) -> Trained | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
-    if held.get("sha256") != digests.of_file(weights):
+    if held.get("sha256") != sha256:
         raise WeightsError(f"{path} is the card of another file than {weights.name}", "put its own beside it, or none")
     return found
 

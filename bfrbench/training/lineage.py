@@ -24,7 +24,7 @@ def origin(recipe: RecipeFile) -> dict[str, Any] | None:
 
 def _of_file(path: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"file": path.name, "sha256": digests.of_file(path)}
-    if card := read_card(path):
+    if card := read_card(path, sha256=told["sha256"]):
         told |= {"recipe": card.recipe, "images": card.images, "data": list(card.data)}
         told |= {"loss_networks": list(card.loss_networks)}
     return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -60,6 +62,15 @@ def start_from(prior: str | None, recipe: str, *, wanted: bool = True) -> Path |
         problem = "this recipe starts from a prior, and none is given"
         raise UsageError(problem, f"write --set task.prior=RUN, a run of {recipe}, or task.prior=none to do without")
     return None if prior in (None, "none") else Path(prior)
+
+
+@contextmanager
+def asked_for_shape() -> Iterator[None]:
+    """What the shape of a network says of sizes and widths that it cannot have is the user's to mend."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(f"there is no such network ({error})", "choose another size or wider settings") from error
 
 
 def discriminator_of(size: int, settings: AdversarialSettings) -> Judge:

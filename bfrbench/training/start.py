@@ -169,7 +169,7 @@ def train(
             raise KeyboardInterrupt(f"the same command with --resume goes on from {images} images") from None
         result = out / "result.safetensors"
         if me.first:
-            _write_result(result, what, task, trainer, out, changes)
+            _write_result(result, what, task, trainer, changes)
         return result
 
 
@@ -297,7 +297,7 @@ def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool
         )
 
 
-def _write_result(path: Path, what: Order, task: Task, trainer: Any, out: Path, changes: list[Change]) -> None:
+def _write_result(path: Path, what: Order, task: Task, trainer: Any, changes: list[Change]) -> None:
     """The weights as the restorer reads them, and a card of what they rest on."""
     from safetensors.torch import save_file
 
@@ -305,7 +305,7 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, out: Path, 
     from bfrbench.training import checkpoint, folder
     from bfrbench.training.card import write_card
 
-    origin = folder.origin(out)
+    origin = folder.origin(path.parent)
     tensors = {name: value.detach().contiguous().cpu() for name, value in task.result(trainer.average.network).items()}
     with atomic.landing(path) as part:
         # One entry: safetensors writes several in an order that changes from process to process.
@@ -320,7 +320,7 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, out: Path, 
         "recipe": what.recipe.id,
         "order": what.digest,
         "images": trainer.clock.images,
-        "checkpoint": checkpoint.folder(out, trainer.clock.images).name,
+        "checkpoint": checkpoint.folder(path.parent, trainer.clock.images).name,
         "bad_steps": trainer.clock.bad_steps,
         "bfrbench": bfrbench.__version__,
         "loss_networks": list(dict.fromkeys([*task.loss_networks, *(origin or {}).get("loss_networks", [])])),

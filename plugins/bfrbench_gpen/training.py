@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.data import Samples
-from bfrbench.errors import UsageError
 from bfrbench.imaging.resize import resize_batch
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
@@ -23,7 +22,14 @@ from bfrbench.training.components import Components, ComponentSettings, FivePoin
 from bfrbench.training.judges import identity_network
 from bfrbench.training.pathlength import PathLength
 from bfrbench.training.rates import adam
-from bfrbench.training.settings import AdversarialSettings, Judge, PerceptualSettings, discriminator_of, start_from
+from bfrbench.training.settings import (
+    AdversarialSettings,
+    Judge,
+    PerceptualSettings,
+    asked_for_shape,
+    discriminator_of,
+    start_from,
+)
 from bfrbench.training.task import Faces, Labeller, Phase, Task, TaskContext, Terms
 from bfrbench_gpen.network import Gpen, GpenShape, Variant
 
@@ -183,10 +189,8 @@ class GpenTraining(Task):
 
 def _shape(size: int, s: GpenSettings) -> GpenShape:
     scale = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
-    try:
+    with asked_for_shape():
         return GpenShape(size, in_size=s.in_size, **scale).variant(s.variant)  # type: ignore[arg-type]
-    except ValueError as error:
-        raise UsageError(f"there is no such network ({error})", "choose another size or wider settings") from error
 
 
 def _embed(place: Path, gpen: Gpen, discriminator: Judge) -> None:

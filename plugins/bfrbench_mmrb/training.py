@@ -16,14 +16,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bfrbench.data import Samples
-from bfrbench.errors import UsageError
 from bfrbench.nn import Discriminator
 from bfrbench.training import checkpoint, losses
 from bfrbench.training.adversary import Adversary
 from bfrbench.training.components import Components, ComponentSettings, FivePoints
 from bfrbench.training.judges import identity_network
 from bfrbench.training.rates import adam, equalised
-from bfrbench.training.settings import AdversarialSettings, Judge, PerceptualSettings, discriminator_of, start_from
+from bfrbench.training.settings import (
+    AdversarialSettings,
+    Judge,
+    PerceptualSettings,
+    asked_for_shape,
+    discriminator_of,
+    start_from,
+)
 from bfrbench.training.task import Faces, Labeller, Phase, Task, TaskContext, Terms
 from bfrbench_mmrb.block import PATHS, BlockName, PathName
 from bfrbench_mmrb.network import Link, MmrbShape, MmrbStyleGan2, Restored
@@ -252,10 +258,8 @@ class MmrbTraining(Task):
 
 
 def _shape(size: int, s: MmrbSettings) -> MmrbShape:
-    try:
+    with asked_for_shape():
         return MmrbShape(size, **s.model_dump(include={field.name for field in fields(MmrbShape)}))
-    except ValueError as error:
-        raise UsageError(f"there is no such network ({error})", "choose another size or wider settings") from error
 
 
 def _shrunk(image: Tensor, factor: int) -> Tensor:

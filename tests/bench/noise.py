@@ -11,6 +11,7 @@ from bfrbench import digests
 from bfrbench.bench.board import Board
 from bfrbench.bench.stage import Stage
 from bfrbench.contracts import Pose, Sample
+from bfrbench.imaging.write import write_image
 from bfrbench.metrics import load_protocol
 
 
@@ -48,6 +49,21 @@ def noise_board(**changes: object) -> Board:
         "breakdown": [{"by": "yaw", "edges": [-45.0, 45.0]}, {"by": "identity", "groups": 2}],
     }
     return Board.model_validate({**facts, **changes})
+
+
+def board_file(folder: Path, name: str, count: int, *, protocol: str | Path = "basic-v1", layout: str = "") -> Path:
+    """A board for commands, over a folder of small pictures of noise."""
+    faces = folder / "faces"
+    faces.mkdir()
+    noise = Noise(count, 32)
+    for image_id in noise.ids:
+        write_image(faces / f"{image_id}.png", noise[image_id].gt)
+    path = folder / f"{name}.toml"
+    path.write_text(
+        f'name = "{name}"\ntitle = "t"\nsummary = "s"\ndataset = "{faces}"\nsize = 32\ndegradation = "vqfr-1@32"\n'
+        f'protocol = "{protocol}"\n' + (f"layout = {{ {layout} }}\n" if layout else "")
+    )
+    return path
 
 
 def noise_stage(count: int, *, metrics: tuple[str, ...] = (), **changes: object) -> Stage:

@@ -16,28 +16,12 @@ import pytest
 from PIL import Image
 
 from bfrbench.cli import main
-from tests.bench.noise import Noise
-
-BOARD = """name = "small"
-title = "t"
-summary = "s"
-dataset = "{faces}"
-size = 32
-degradation = "vqfr-1@32"
-protocol = "basic-v1"
-layout = {{ batch = 2, shard = 6 }}
-"""
+from tests.bench.noise import Noise, board_file
 
 
 @pytest.fixture
 def board(tmp_path: Path) -> Path:
-    faces = tmp_path / "faces"
-    faces.mkdir()
-    for image_id in Noise(24, 32).ids:
-        Image.fromarray(np.asarray(Noise(24, 32)[image_id].gt)).save(faces / f"{image_id}.png")
-    path = tmp_path / "small.toml"
-    path.write_text(BOARD.format(faces=faces))
-    return path
+    return board_file(tmp_path, "small", 24, layout="batch = 2, shard = 6")
 
 
 def words(board: Path, out: Path, *more: str) -> list[str]:

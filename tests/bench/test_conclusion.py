@@ -10,9 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from bfrbench.bench import concluding
 from bfrbench.bench.plan import make_plan
@@ -20,7 +18,7 @@ from bfrbench.bench.run import execute
 from bfrbench.bench.settings import Settings
 from bfrbench.bench.summary import Numbers
 from tests.bench.judges import protocol_file
-from tests.bench.noise import Noise, noise_stage
+from tests.bench.noise import board_file, noise_stage
 
 COUNT, SECONDS = 12, 0.04
 STEPS = 102
@@ -38,18 +36,9 @@ LINE = re.compile(r"conclusion of input on concluded, (\S+): (\d+)/(\d+) steps, 
 @pytest.fixture
 def board(tmp_path: Path, faulty: Path) -> Path:
     """A board whose numbers are three: a mean, and two slow distances."""
-    faces = tmp_path / "faces"
-    faces.mkdir()
-    for image_id in Noise(COUNT, 32).ids:
-        Image.fromarray(np.asarray(Noise(COUNT, 32)[image_id].gt)).save(faces / f"{image_id}.png")
     slow = {"seconds": SECONDS}
     protocol = protocol_file(tmp_path, first=slow, second=slow | {"holds": 999})
-    path = tmp_path / "concluded.toml"
-    path.write_text(
-        f'name = "concluded"\ntitle = "t"\nsummary = "s"\ndataset = "{faces}"\nsize = 32\n'
-        f'degradation = "vqfr-1@32"\nprotocol = "{protocol}"\n'
-    )
-    return path
+    return board_file(tmp_path, "concluded", COUNT, protocol=protocol)
 
 
 def start(board: Path, out: Path) -> subprocess.Popen[str]:

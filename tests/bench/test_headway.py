@@ -11,11 +11,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.bench.noise import Noise
+from tests.bench.noise import board_file
 
 BATCH, SHARD, SECONDS = 2, 10, 0.4
 EACH = 50
@@ -47,16 +45,7 @@ class Said:
 
 
 def make_board(folder: Path, count: int) -> Path:
-    faces = folder / "faces"
-    faces.mkdir()
-    for image_id in Noise(count, 32).ids:
-        Image.fromarray(np.asarray(Noise(count, 32)[image_id].gt)).save(faces / f"{image_id}.png")
-    path = folder / "shared.toml"
-    path.write_text(
-        f'name = "shared"\ntitle = "t"\nsummary = "s"\ndataset = "{faces}"\nsize = 32\ndegradation = "vqfr-1@32"\n'
-        f'protocol = "basic-v1"\nlayout = {{ batch = {BATCH}, shard = {SHARD} }}\n'
-    )
-    return path
+    return board_file(folder, "shared", count, layout=f"batch = {BATCH}, shard = {SHARD}")
 
 
 def start(board: Path, out: Path, rank: int = 0, count: int = 1) -> subprocess.Popen[str]:

@@ -10,12 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-from PIL import Image
 
-from tests.bench.noise import Noise
+from tests.bench.noise import board_file
 
 COUNT, SHARD, BATCH = 48, 6, 2
 
@@ -23,16 +21,7 @@ COUNT, SHARD, BATCH = 48, 6, 2
 @pytest.fixture
 def board(tmp_path: Path, faulty: Path) -> Path:
     """A board over a folder of small pictures, and the slow restorer of the faulty plugin installed."""
-    faces = tmp_path / "faces"
-    faces.mkdir()
-    for image_id in Noise(COUNT, 32).ids:
-        Image.fromarray(np.asarray(Noise(COUNT, 32)[image_id].gt)).save(faces / f"{image_id}.png")
-    path = tmp_path / "killed.toml"
-    path.write_text(
-        f'name = "killed"\ntitle = "t"\nsummary = "s"\ndataset = "{faces}"\nsize = 32\ndegradation = "vqfr-1@32"\n'
-        f'protocol = "basic-v1"\nlayout = {{ batch = {BATCH}, shard = {SHARD} }}\n'
-    )
-    return path
+    return board_file(tmp_path, "killed", COUNT, layout=f"batch = {BATCH}, shard = {SHARD}")
 
 
 def start(board: Path, out: Path, *flags: str) -> subprocess.Popen[bytes]:
