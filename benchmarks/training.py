@@ -6,7 +6,7 @@ nothing is fused. Each phase of the step is timed in interleaved rounds and coun
 of 16, path length in one of 4). Losses and gradients of both are asserted to be equal before anything is timed.
 
     python benchmarks/training.py                        # 128 and 256 px, batch 4, two threads
-    python benchmarks/training.py --device cuda --precision bfloat16 --sizes 256 512 --batch 16
+    python benchmarks/training.py --device cuda --precision bfloat16 --batch 16 --workers 8 --steps 100
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,8 @@ from bfrbench.plugins import PluginHost
 from bfrbench.training import start
 from bfrbench.training.feeding import Feed
 from bfrbench.training.journal import Journal, read_stats
-from bfrbench.training.loop import Trainer
-from bfrbench.training.ranks import Ranks
+from bfrbench.training.loop import Seen, Trainer, numbers
+from bfrbench.training.ranks import Ranks, means
 from bfrbench.training.task import Faces
 
 SEED = 11
@@ -43,7 +43,6 @@ SETTINGS = (
     "task.path_weight=2",
     "task.prior=none",
     f"run.seed={SEED}",
-    "run.workers=1",
 )
 
 
@@ -133,13 +132,15 @@ def plainly(network: nn.Module) -> None:
 def order(size: int, options: argparse.Namespace, data: str, images: int) -> start.Order:
     timing = (f"run.batch={options.batch}", f"run.precision={options.precision}", f"run.images={images}")
     sets = (*SETTINGS, *timing, f"run.log_every={options.batch}", "run.flip=false")
-    return start.order(f"{RECIPE}@{size}", [data], sets=sets, device=options.device)
+    return start.order(
+        f"{RECIPE}@{size}", [data], sets=(*sets, f"run.workers={options.workers}"), device=options.device
+    )
 
 
-def trainer_of(what: start.Order, out: Path, device: torch.device, feed: Any = None) -> Trainer:
-    task = start._build(what, device)
-    journal = Journal(out, what.recipe.run, PluginHost(), active=feed is not None)
-    return Trainer(task, what.recipe.run, feed, Ranks(), device, journal, out)
+def trainer_of(what: start.Order, out: Path, device: torch.device) -> Trainer:
+    task, nothing = start._build(what, device), cast(Feed, None)
+    journal = Journal(out, what.recipe.run, PluginHost(), active=False)
+    return Trainer(task, what.recipe.run, nothing, Ranks(), device, journal, out)
 
 
 def faces_of(options: argparse.Namespace, size: int) -> Faces:
@@ -165,9 +166,9 @@ def assert_equal(ours: Trainer, theirs: Trainer, faces: Faces, tolerance: float)
 
 
 def descend(trainer: Trainer, index: int, faces: Faces) -> dict[str, float]:
-    seen: dict[str, list[float]] = defaultdict(list)
+    seen: Seen = defaultdict(list)
     trainer._descend(index, trainer.phases[index], [(0, faces)], seen)
-    return trainer.ranks.means(seen)
+    return means([numbers(seen)])
 
 
 def seconds(trainer: Trainer, index: int, faces: Faces) -> npt.NDArray[np.float64]:
@@ -208,19 +209,13 @@ def say(size: int, what: str, runs: str, taken: npt.NDArray[np.float64]) -> None
 
 
 def waiting(size: int, options: argparse.Namespace, scratch: Path) -> float:
-    """The share of its time that a real training waits for its data: images read and degraded by one worker. The
-    first step, which waits for the worker to start, does not count."""
+    """The share of its time that a real training waits for its data, which workers read and degrade. The first step,
+    which waits for the workers to start, does not count."""
     folder = scratch / f"images-{size}"
     folder.mkdir()
     draw_images(folder, size)
-    steps = 8
-    what = order(size, options, str(folder), steps * options.batch)
-    out, device = scratch / f"run-{size}", torch.device(options.device)
-    task, recipe = start._build(what, device), start._degradation(what.recipe)
-    pairs = start._pairs(what, recipe, task, start._faces(what), Ranks(), out)
-    trainer = trainer_of(what, out, device, Feed(pairs, what.recipe.run, Ranks(), device))
-    out.mkdir(exist_ok=True)
-    trainer.train()
+    out = scratch / f"run-{size}"
+    start.train(order(size, options, str(folder), options.steps * options.batch), out)
     timings = [line["timing"] for line in read_stats(out) if "timing" in line][1:]
     taken = [1 / timing["images-per-second"] for timing in timings]
     waited = [timing["waiting-for-data"] * each for timing, each in zip(timings, taken, strict=True)]
@@ -245,6 +240,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=8, help="of the training whose waiting is measured")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--precision", default="float32")
     options = parser.parse_args()

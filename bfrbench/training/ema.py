@@ -6,6 +6,7 @@ import copy
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 RAMP = 0.05
 """The half-life is at most this share of the images seen, so that the start is soon forgotten."""
@@ -22,7 +23,7 @@ class Average:
     def follow(self, network: nn.Module, batch: int, images: int) -> None:
         """Move towards `network` after a step of `batch` images, the last of `images` seen."""
         keep = 0.5 ** (batch / max(min(self.half_life, images * RAMP), 1e-8))
-        for mine, its in zip(self.network.parameters(), network.parameters(), strict=True):
-            mine.copy_(its.lerp(mine, keep))
+        move = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
+        move(list(self.network.parameters()), list(network.parameters()), images)
         for held, new in zip(self.network.buffers(), network.buffers(), strict=True):
             held.copy_(new)

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from bfrbench.errors import Diverged, InputError
 from bfrbench.stopping import Stopping
@@ -27,6 +28,9 @@ from bfrbench.training.feeding import Feed, Step
 from bfrbench.training.journal import Journal
 from bfrbench.training.ranks import Ranks, means
 from bfrbench.training.task import Faces, Phase, Task
+
+Seen = dict[str, list[Tensor]]
+"""The terms of a step's losses, and the sizes of its gradients, where they were computed."""
 
 
 @dataclass
@@ -85,11 +89,12 @@ class Trainer:
         unreadable = [name for _, _, names in micro_batches for name in names]
 
         self._set_rates()
-        seen: dict[str, list[float]] = defaultdict(list)
+        seen: Seen = defaultdict(list)
         for index, phase in enumerate(self.phases):
             if clock.steps % phase.every == 0 and phase.when():
                 self._descend(index, phase, [(number, faces) for number, faces, _ in micro_batches], seen)
-        seens, bad, asked = zip(*self.ranks.gather((dict(seen), unreadable, stopping.asked.is_set())), strict=True)
+        here = (numbers(seen), unreadable, stopping.asked.is_set())
+        seens, bad, asked = zip(*self.ranks.gather(here), strict=True)
         stats = means(seens)
         self._note_unreadable(name for names in bad for name in names)
 
@@ -107,9 +112,7 @@ class Trainer:
         self.ranks.wait()  # a launcher ends the others as soon as one is gone
         raise KeyboardInterrupt
 
-    def _descend(
-        self, index: int, phase: Phase, micro_batches: list[tuple[int, Faces]], seen: dict[str, list[float]]
-    ) -> None:
+    def _descend(self, index: int, phase: Phase, micro_batches: list[tuple[int, Faces]], seen: Seen) -> None:
         """One optimiser's step: gradients of every micro-batch, averaged over processes, guarded, applied.
 
         Some micro-batches, or all of one process, may have nothing to learn from; every process averages all the same.
@@ -127,18 +130,16 @@ class Trainer:
                 loss = torch.stack([term.float() for term in terms.values()]).sum()
             self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():
-                seen[f"{phase.name}/{name}"].append(float(term.detach()))
+                seen[f"{phase.name}/{name}"].append(term.detach())
         self.ranks.average_gradients(parameters)
         if all(parameter.grad is None for parameter in parameters):
             return
         self.scaler.unscale_(optimiser)
-        norm = _norm(parameters)
+        norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
         seen[f"{phase.name}/gradient"].append(norm)
-        if math.isfinite(norm):
-            if self.run.clip is not None and norm > self.run.clip:
-                for parameter in parameters:
-                    if parameter.grad is not None:
-                        parameter.grad.mul_(self.run.clip / norm)
+        if math.isfinite(norm):  # the one place of a phase where a GPU is waited for
+            if self.run.clip is not None:
+                clip_grads_with_norm_(parameters, self.run.clip, norm)
             optimiser.step()
             self.clock.bad_running[phase.name] = 0
         else:
@@ -250,9 +251,10 @@ def _only(networks: dict[str, nn.Module], name: str) -> list[nn.Parameter]:
     return [parameter for parameter in networks[name].parameters() if parameter.requires_grad]
 
 
-def _norm(parameters: list[nn.Parameter]) -> float:
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    return float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g.float()) for g in gradients])))
+def numbers(seen: Seen) -> dict[str, list[float]]:
+    """What a step has seen, fetched from its device at once: each fetch waits for all that was asked of a GPU."""
+    values = iter(torch.stack([value.float() for some in seen.values() for value in some]).tolist() if seen else ())
+    return {name: [next(values) for _ in some] for name, some in seen.items()}
 
 
 def _key(seed: int, step: int, phase: int, number: int) -> int:

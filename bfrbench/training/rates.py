@@ -16,8 +16,14 @@ def adam(
     """Groups of parameters, each with its rate. With a regulariser that adds a step of its own every n steps, rates
     and memories are shortened by n/(n+1), so that they are the same per step as without it."""
     share = every / (every + 1) if every else 1.0
-    listed = [{"params": list(parameters), "lr": rate * share} for parameters, rate in groups]
-    return torch.optim.Adam(listed, betas=(betas[0] ** share, betas[1] ** share), eps=1e-8)
+    listed = [(list(parameters), rate * share) for parameters, rate in groups]
+    fused = any(parameter.is_cuda for parameters, _ in listed for parameter in parameters) or None
+    return torch.optim.Adam(
+        [{"params": parameters, "lr": rate} for parameters, rate in listed],
+        betas=(betas[0] ** share, betas[1] ** share),
+        eps=1e-8,
+        fused=fused,
+    )
 
 
 def equalised(parameters: Iterable[nn.Parameter], rate: float) -> list[tuple[list[nn.Parameter], float]]:
