@@ -105,10 +105,12 @@ class FacePairs:
 
 
 def images(batch: Any) -> list[U8Image]:
-    """A device batch as the uint8 images that face tools take."""
-    from bfrbench.imaging.convert import from_tensor
+    """A device batch as the uint8 images that face tools take: it leaves the device once."""
+    import numpy as np
 
-    return [from_tensor(one) for one in batch]
+    from bfrbench.imaging.convert import quantise
+
+    return [np.stack(list(planes), -1) for planes in quantise(batch.float()).cpu().numpy()]
 
 
 def _row(name: str, pair: np.ndarray[Any, Any] | None) -> Row:
