@@ -6,6 +6,7 @@ compute in float32, and a GPU may take another algorithm for another batch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,13 @@ def test_an_image_with_nan_is_left_out_there_too(tmp_path: Path) -> None:
     whole.restored[2, 0, 0, 0] = torch.nan
     for rows in there.rows(whole).values():
         assert [row.status for row in rows] == ["ok"] * 2 + ["nan"] + ["ok"] * 5
+
+
+def test_faces_without_points_are_found_there_too(tmp_path: Path) -> None:
+    """YuNet stays on the CPU, the networks behind it do not."""
+    store, name = shared_store(*SMALL, home=tmp_path), "small-networks"
+    found = {}
+    for device in (DEVICE, "cpu"):
+        blind = replace(batch(device), points=None)
+        found[device] = Scorer(load_protocol(name).only(["ids"]), device, store, available=GIVEN).rows(blind)
+    assert_near(found[DEVICE], found["cpu"], values=1e-4, features=1e-4)
