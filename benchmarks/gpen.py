@@ -3,10 +3,12 @@
 The rival is StyleGAN2 as it is usually written in plain torch: every sample gets weights of its own in a grouped
 convolution, and filters run over images stuffed with zeros. Both have the same seeded weights and inputs. Times are
 medians of interleaved rounds; the peak is the memory that one pass needs beyond network and input, in a process of its
-own (resident memory, so this needs Linux; on a GPU, what the allocator peaked at).
+own (resident memory, so this needs Linux; on a GPU, what the allocator peaked at, in this process: a recorded graph
+holds its memory between passes, and shows none here). A GPU's float32 is float32: TF32 is off.
 
     python benchmarks/gpen.py                    # GPEN-512, batch 1 and 4, two threads
     python benchmarks/gpen.py --size 256 --batches 1 8 --repeats 5
+    python benchmarks/gpen.py --device cuda --precision bfloat16 --batches 1 8
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -134,8 +137,38 @@ def seeded(size: int, device: str) -> Gpen:
     return network.to(device)
 
 
-def contenders(network: Gpen, device: str, only: str | None = None) -> list[Contender]:
-    """Straightforward first; then ours as it is, frozen, and in the narrow types; on a GPU also compiled."""
+class Captured:
+    """A forward pass recorded once as a CUDA graph, and played again for images of the same shape."""
+
+    def __init__(self, run: Callable[[Tensor], Tensor]) -> None:
+        self.run, self.graph = run, torch.cuda.CUDAGraph()
+        self.given: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.given is None or self.given.shape != x.shape:
+            self.record(x)
+        assert self.given is not None
+        self.given.copy_(x)
+        self.graph.replay()
+        return self.out
+
+    def record(self, x: Tensor) -> None:
+        self.given, self.graph = x.clone(), torch.cuda.CUDAGraph()
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(3):  # what is chosen and allocated at first must be done before
+                self.run(self.given)
+        torch.cuda.current_stream().wait_stream(aside)
+        with torch.cuda.graph(self.graph):
+            self.out = self.run(self.given)
+
+
+def contenders(network: Gpen, device: str, only: str | None = None, precision: str | None = None) -> list[Contender]:
+    """Straightforward first; then ours as it is, frozen, and in the narrow types; on a GPU also compiled and recorded.
+
+    `precision` leaves out the rows of other types, but for the straightforward one.
+    """
 
     def typed(
         dtype: torch.dtype, wrap: Callable[[Gpen], Callable[..., Tensor]] = lambda net: net
@@ -149,13 +182,18 @@ def contenders(network: Gpen, device: str, only: str | None = None) -> list[Cont
         "ours float32": lambda: typed(torch.float32),
         "ours bfloat16": lambda: typed(torch.bfloat16),
     }
-    if device == "cuda":
+    if device.startswith("cuda"):
         makers["ours float16"] = lambda: typed(torch.float16)
-        makers["ours bfloat16, compiled"] = lambda: typed(torch.bfloat16, torch.compile)
-        makers["ours bfloat16, CUDA graphs"] = lambda: typed(
-            torch.bfloat16, lambda net: torch.compile(net, mode="reduce-overhead")
-        )
-    return [Contender(name, make()) for name, make in makers.items() if only in (None, name)]
+        for name in (precision,) if precision else ("float32", "bfloat16"):
+            dtype = getattr(torch, name)
+            makers[f"ours {name}, CUDA graph"] = partial(lambda dtype: Captured(typed(dtype)), dtype)
+            makers[f"ours {name}, compiled"] = partial(typed, dtype, partial(torch.compile, dynamic=False))
+            makers[f"ours {name}, reduce-overhead"] = partial(
+                typed, dtype, partial(torch.compile, mode="reduce-overhead", dynamic=False)
+            )
+    first = next(iter(makers))
+    kept = [name for name in makers if only in (None, name) and (name == first or not precision or precision in name)]
+    return [Contender(name, makers[name]()) for name in kept]
 
 
 @dataclass(frozen=True)
@@ -204,18 +242,22 @@ def peak(name: str, options: argparse.Namespace, count: int) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def allocated(run: Callable[[Tensor], Tensor], image: Tensor) -> float:
+    """Mebibytes that a pass adds at its peak on a GPU to what was held there before."""
+    run(image)
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    held = torch.cuda.memory_allocated()
+    run(image)
+    torch.cuda.synchronize()
+    return (torch.cuda.max_memory_allocated() - held) / 2**20
+
+
 def report_peak(options: argparse.Namespace) -> None:
     """Print the mebibytes that one pass needs beyond network and input."""
     network = seeded(options.size, options.device)
     (rival,) = contenders(network, options.device, only=options.peak)
     image = inputs(options.batches[0], options.size, options.device)
-    if options.device == "cuda":
-        rival.run(image)
-        torch.cuda.reset_peak_memory_stats()
-        held = torch.cuda.memory_allocated()
-        rival.run(image)
-        print((torch.cuda.max_memory_allocated() - held) / 2**20)
-        return
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew here
     held = resident("VmRSS")
     rival.run(image)
@@ -235,6 +277,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), help="only rows of this type")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -247,19 +290,27 @@ def main() -> None:
 
 
 def compare(options: argparse.Namespace) -> None:
-    rivals = contenders(seeded(options.size, options.device), options.device)
-    print(f"GPEN-{options.size}, {options.device}, {options.threads} threads, torch {torch.__version__}, seed {SEED}")
+    rivals = contenders(seeded(options.size, options.device), options.device, precision=options.precision)
+    where = named(options.device)
+    print(f"GPEN-{options.size}, {where}, {options.threads} threads, torch {torch.__version__}, seed {SEED}")
     columns = ("CPU s", "ratio", "max rel", "PSNR dB", "peak MiB")
     print(f"{'batch':>5}  {'':28} {'s/image':>8} {'ratio':>6} " + " ".join(f"{name:>8}" for name in columns))
     for count in options.batches:
-        found = measure(rivals, inputs(count, options.size, options.device), options.repeats)
+        image = inputs(count, options.size, options.device)
+        found, runs = measure(rivals, image, options.repeats), {rival.name: rival.run for rival in rivals}
         first, truth = found[rivals[0].name]
         for name, (taken, out) in found.items():
             gap = ((out - truth).abs().max() / truth.abs().max()).item()
             psnr = 20 * math.log10(2 / max((out - truth).square().mean().sqrt().item(), 1e-12))
             line = f"{count:>5}  {name:28} {taken.wall / count:8.3f} {first.wall / taken.wall:6.2f}"
             line += f" {taken.work / count:8.3f} {first.work / taken.work:8.2f} {gap:8.1e} {psnr:8.1f}"
-            print(f"{line} {peak(name, options, count):8.0f}", flush=True)
+            most = allocated(runs[name], image) if image.is_cuda else peak(name, options, count)
+            print(f"{line} {most:8.0f}", flush=True)
+
+
+def named(device: str) -> str:
+    """A device as a table says it: a GPU by its maker's name."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """All metrics in one pass, beside the bare time of their networks and beside what a user runs today.
 
     python benchmarks/metrics.py [--images 200] [--only passes|frechet|subsets|memory]
+    python benchmarks/metrics.py --only passes --device cuda --images 100
     python benchmarks/metrics.py --only scale --images 20000 --metric kid-gt
 
 `scale` times the interval of one metric over a large set: 100 halves, of which some are measured and the rest reckoned.
@@ -42,9 +43,19 @@ def timed(what: Callable[[], Any]) -> tuple[float, Any]:
 
 def clocked(what: Callable[[], Any]) -> tuple[float, float]:
     """Seconds by the clock, and of CPU time in all threads: what a busy machine distorts least."""
+    wait()
     began, work = time.perf_counter(), time.process_time()
     what()
+    wait()
     return time.perf_counter() - began, time.process_time() - work
+
+
+def wait() -> None:
+    """Until a GPU has done what it was given."""
+    import torch
+
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def protocol() -> Any:
@@ -93,32 +104,32 @@ def write_faces(folder: Path, count: int) -> tuple[Path, Path]:
 def ours(restored: Path, gt: Path, store: Any, scorer: Any) -> Any:
     from bfrbench.metrics.folders import pair_folders
     from bfrbench.metrics.kind import Context
-    from bfrbench.metrics.scoring import Folding
+    from bfrbench.metrics.scoring import Folding, _on
 
     folding = Folding(scorer.metrics)
     for batch in pair_folders(restored, {"gt": gt}).batches(BATCH):
-        folding.add(scorer.rows(batch))
+        folding.add(scorer.rows(_on(batch, scorer.device)))
     return {one.name: folding.value(one, Context()) for one in scorer.metrics if one.name != "fid-gt"}
 
 
-def bare_networks(batches: list[Any], store: Any) -> Callable[[], None]:
+def bare_networks(batches: list[Any], store: Any, device: str) -> Callable[[], None]:
     """Only the networks, on pictures that are decoded, resized and cut out already."""
     import torch
 
     from bfrbench.faces.align import ARCFACE_112, similarity, warp
-    from bfrbench.faces.detect import load_detector, main_face
+    from bfrbench.faces.detect import device_of, load_detector, main_face
     from bfrbench.faces.recognise import load_recogniser
     from bfrbench.metrics.identity import images
     from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
     from bfrbench.weights.handing import lpips_network
 
     lpips, detector, engine = (
-        lpips_network("alex", store),
-        load_detector(DETECTOR, store),
-        load_recogniser(ENGINE, store),
+        lpips_network("alex", store).to(device),
+        load_detector(DETECTOR, store, device_of(DETECTOR, device)),
+        load_recogniser(ENGINE, store, device),
     )
     inception = InceptionNetwork(
-        InceptionChoices(resize="tensorflow-1", scale="128", precision="float32"), store, "cpu"
+        InceptionChoices(resize="tensorflow-1", scale="128", precision="float32"), store, device
     )
     prepared = []
     for batch in batches:
@@ -129,7 +140,8 @@ def bare_networks(batches: list[Any], store: Any) -> Callable[[], None]:
                 face = main_face(detector(known), (512, 512))
                 crops.append(warp(picture, similarity(face.points, ARCFACE_112), (112, 112)))
         small = torch.nn.functional.interpolate(batch.restored, (299, 299))
-        prepared.append((batch.restored * 2 - 1, batch.gt * 2 - 1, small, truth, crops))
+        sides = (batch.restored * 2 - 1, batch.gt * 2 - 1, small)
+        prepared.append((*(side.to(device) for side in sides), truth, crops))
 
     def run() -> None:
         with torch.inference_mode():
@@ -142,8 +154,11 @@ def bare_networks(batches: list[Any], store: Any) -> Callable[[], None]:
     return run
 
 
-def as_users_do(restored: Path, gt: Path, store: Any) -> Callable[[], None]:
-    """pyiqa and lpips per metric and image, pytorch-fid over the folder, insightface per image; files read anew."""
+def as_users_do(restored: Path, gt: Path, store: Any, device: str) -> Callable[[], None]:
+    """pyiqa and lpips per metric and image, pytorch-fid over the folder, insightface per image; files read anew.
+
+    On a GPU all but insightface: onnxruntime without its GPU package runs on the CPU, and that is what users have.
+    """
     import cv2
     import pyiqa
     import torch
@@ -153,12 +168,12 @@ def as_users_do(restored: Path, gt: Path, store: Any) -> Callable[[], None]:
 
     from bfrbench.weights.handing import pyiqa_network
 
-    metrics = {name: pyiqa.create_metric(name, device="cpu") for name in ("psnr", "ssim")}
-    metrics["niqe"] = pyiqa_network("niqe", store)
-    metrics["lpips"] = _lpips_of_files(store)
+    metrics = {name: pyiqa.create_metric(name, device=device) for name in ("psnr", "ssim")}
+    metrics["niqe"] = pyiqa_network("niqe", store, device)
+    metrics["lpips"] = _lpips_of_files(store, device)
     tensors = torch.load(store.path("inception-fid"), weights_only=True)
     inception.load_state_dict_from_url = lambda *_, **__: tensors
-    network = inception.InceptionV3([3]).eval()
+    network = inception.InceptionV3([3]).eval().to(device)
     recogniser = get_model(str(store.path(ENGINE)), providers=["CPUExecutionProvider"])
     detector = cv2.FaceDetectorYN.create(str(store.path(DETECTOR)), "", (512, 512))
     files = sorted(restored.glob("*.png"))
@@ -167,7 +182,7 @@ def as_users_do(restored: Path, gt: Path, store: Any) -> Callable[[], None]:
         for name, metric in metrics.items():
             for file in files:
                 metric(str(file)) if name == "niqe" else metric(str(file), str(gt / file.name))
-        fid_score.get_activations([str(file) for file in files], network, BATCH, 2048, "cpu", 0)
+        fid_score.get_activations([str(file) for file in files], network, BATCH, 2048, device, 0)
         for file in files:
             truth = cv2.imread(str(gt / file.name))
             face = detector.detect(truth)[1][0]
@@ -178,23 +193,24 @@ def as_users_do(restored: Path, gt: Path, store: Any) -> Callable[[], None]:
     return run
 
 
-def _lpips_of_files(store: Any) -> Any:
+def _lpips_of_files(store: Any, device: str) -> Any:
     """The lpips package on two files, as its README has it; pyiqa's copy would download its own trunk."""
     import torch
     from pyiqa.utils.img_util import imread2tensor
 
     from bfrbench.weights.handing import lpips_network
 
-    network = lpips_network("alex", store)
+    network = lpips_network("alex", store).to(device)
 
     def run(first: str, second: str) -> Any:
         with torch.inference_mode():
-            return network(*(imread2tensor(path, rgb=True).unsqueeze(0) * 2 - 1 for path in (first, second)))
+            sides = (imread2tensor(path, rgb=True).unsqueeze(0).to(device) * 2 - 1 for path in (first, second))
+            return network(*sides)
 
     return run
 
 
-def passes(count: int, repeats: int) -> None:
+def passes(count: int, repeats: int, device: str) -> None:
     import torch
 
     from bfrbench.metrics import Scorer
@@ -203,17 +219,22 @@ def passes(count: int, repeats: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "home")
         restored, gt = write_faces(Path(folder), count)
-        scorer = Scorer(protocol(), store=store)
-        bare = bare_networks(list(pair_folders(restored, {"gt": gt}).batches(BATCH)), store)
-        users = as_users_do(restored, gt, store)
+        scorer = Scorer(protocol(), device, store=store)
+        bare = bare_networks(list(pair_folders(restored, {"gt": gt}).batches(BATCH)), store, device)
+        users = as_users_do(restored, gt, store, device)
         ours(restored, gt, store, scorer)
         ways = (lambda: ours(restored, gt, store, scorer), bare, users)
         rounds = [[clocked(way) for way in ways] for _ in range(repeats)]  # in turns: other work comes and goes
     one_pass, networks, today = ([min(each) for each in zip(*way, strict=True)] for way in zip(*rounds, strict=True))
     print(
         f"{count} faces of 512 px, PSNR, SSIM, LPIPS-alex, NIQE, Inception features, identity; "
-        f"{torch.get_num_threads()} threads, batch {BATCH}, best of {repeats}"
+        f"{device}, {torch.get_num_threads()} threads, batch {BATCH}, best of {repeats}"
     )
+    if device != "cpu":
+        print(
+            f"on {torch.cuda.get_device_name(device)}; YuNet is OpenCV's, on the CPU; "
+            "users' insightface is on onnxruntime's CPU"
+        )
     print("| what | ms an image | ratio to ours | CPU ms an image | ratio to ours |\n|---|---|---|---|---|")
     for what, found in (("ours, one pass", one_pass), ("its networks alone", networks), ("as users do it", today)):
         cells = (f"{1000 * mine / count:.0f} | {mine / one:.2f}" for mine, one in zip(found, one_pass, strict=True))
@@ -359,13 +380,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda: of passes")
     parser.add_argument("--only", choices=("passes", "frechet", "subsets", "memory", "scale"))
     parser.add_argument("--metric", choices=SCALED, default="kid-gt")
     parser.add_argument("--dimensions", type=int, default=512)
     arguments = parser.parse_args()
     os.environ.setdefault("BFRBENCH_OFFLINE", "1")
     jobs = {
-        "passes": lambda: passes(arguments.images, arguments.repeats),
+        "passes": lambda: passes(arguments.images, arguments.repeats, arguments.device),
         "frechet": frechet_distance,
         "subsets": subsets,
         "memory": memory,

@@ -3,10 +3,12 @@
 The rival computes the same from the same tensors as the design writes it: one convolution for each path of a block, to
 enter and to mix; a prior whose samples get weights of their own in a grouped convolution, with filters over images
 stuffed with zeros. Times are medians of interleaved rounds; the peak is what one pass needs beyond network and input,
-in a process of its own (resident memory, so this needs Linux).
+in a process of its own (resident memory, so this needs Linux). On a GPU seconds are the clock's, after all work,
+the peak is the allocator's, and TF32 is off.
 
     python benchmarks/mmrb.py speed --size 256 --batches 1 4   # ours against the straightforward formulation
     python benchmarks/mmrb.py block                            # the block alone
+    python benchmarks/mmrb.py speed --device cuda              # the same on a GPU, and so block and sizes
     python benchmarks/mmrb.py sizes                            # beside GPEN: parameters, MACs, seconds, memory
     python benchmarks/mmrb.py rivals                           # task.width of rivals of equal parameters, equal MACs
 """
@@ -27,7 +29,7 @@ from bfrbench_gpen.network import Gpen, GpenShape
 from bfrbench_mmrb.block import MMRB, rectified
 from bfrbench_mmrb.gpen import GpenMmrb, GpenMmrbShape
 from bfrbench_mmrb.network import MmrbShape, MmrbStyleGan2
-from gpen import SEED, Contender, Straightforward, inputs, measure, resident
+from gpen import SEED, Contender, Straightforward, Taken, allocated, inputs, measure, named, resident
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -43,7 +45,7 @@ class StraightforwardMmrb(Straightforward):
     def __init__(self, network: MmrbStyleGan2) -> None:
         self.network = network
         self.state = {f"g.{key}": value for key, value in network.generator.state_dict().items()}
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0], device=network.mean_style.device)
         self.kernel = torch.outer(taps, taps) / 64
 
     def __call__(self, image: Tensor) -> Tensor:
@@ -116,8 +118,8 @@ def network_of(name: str, size: int) -> nn.Module:
     return seeded(MmrbStyleGan2(MmrbShape(size)))
 
 
-def contenders(size: int) -> list[Contender]:
-    network = network_of("mmrb", size)
+def contenders(size: int, device: str) -> list[Contender]:
+    network = network_of("mmrb", size).to(device)
     assert isinstance(network, MmrbStyleGan2)
     return [
         Contender("straightforward", StraightforwardMmrb(network)),
@@ -127,19 +129,21 @@ def contenders(size: int) -> list[Contender]:
 
 
 def speed(options: argparse.Namespace) -> None:
-    print(f"MMRB-StyleGAN2-{options.size}, {options.threads} threads, torch {torch.__version__}, seed {SEED}")
+    print(f"MMRB-StyleGAN2-{options.size}, {conditions(options)}")
+    rivals = contenders(options.size, options.device)
     for count in options.batches:
-        table(contenders(options.size), inputs(count, options.size, "cpu"), options, f"batch {count}")
+        table(rivals, inputs(count, options.size, options.device), options, f"batch {count}")
 
 
 def block(options: argparse.Namespace) -> None:
-    print(f"the block alone, {options.threads} threads, torch {torch.__version__}, seed {SEED}")
+    print(f"the block alone, {conditions(options)}")
     for channels, side in ((256, 16), (128, 64), (64, 128), (32, 256)):
         torch.manual_seed(SEED)
-        mmrb = seeded(MMRB(channels))
-        laid = seeded(MMRB(channels)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        mmrb = seeded(MMRB(channels)).to(options.device)
+        laid = seeded(MMRB(channels)).to(options.device)
+        laid = laid.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         laid.load_state_dict(mmrb.state_dict())
-        x = torch.randn(1, channels, side, side)
+        x = torch.randn(1, channels, side, side).to(options.device)
         last = x.contiguous(memory_format=torch.channels_last)
         rivals = [
             Contender("straightforward", partial(straightforward_block, mmrb)),
@@ -152,26 +156,44 @@ def block(options: argparse.Namespace) -> None:
 def table(rivals: list[Contender], image: Tensor, options: argparse.Namespace, title: str) -> None:
     found = measure(rivals, image, options.repeats)
     first, truth = found[rivals[0].name]
-    print(f"{title:24} {'CPU s/image':>12} {'ratio':>6} {'wall ratio':>11} {'max rel':>9}")
+    runs = {rival.name: rival.run for rival in rivals}
+    print(f"{title:24} {clock(image) + '/image':>12} {'ratio':>6} {'wall ratio':>11} {'max rel':>9}")
     for name, (taken, out) in found.items():
         gap = ((out - truth).abs().max() / truth.abs().max()).item()
-        line = f"{name:24} {taken.work / len(image):12.4f} {first.work / taken.work:6.2f}"
-        print(f"{line} {first.wall / taken.wall:11.2f} {gap:9.1e}", flush=True)
+        mine, theirs = spent(taken, image), spent(first, image)
+        line = f"{name:24} {mine / len(image):12.4f} {theirs / mine:6.2f}"
+        line += f" {first.wall / taken.wall:11.2f} {gap:9.1e}"
+        print(f"{line}  peak {allocated(runs[name], image):.0f} MiB" if image.is_cuda else line, flush=True)
+
+
+def conditions(options: argparse.Namespace) -> str:
+    return f"{named(options.device)}, {options.threads} threads, torch {torch.__version__}, seed {SEED}"
+
+
+def clock(image: Tensor) -> str:
+    """Which seconds count: other programs disturb a CPU's clock, and a GPU works on behind the CPU's back."""
+    return "wall s" if image.is_cuda else "CPU s"
+
+
+def spent(taken: Taken, image: Tensor) -> float:
+    return taken.wall if image.is_cuda else taken.work
 
 
 def sizes(options: argparse.Namespace) -> None:
     """Each network frozen as its restorer has it, one image."""
-    print(f"one image, float32, {options.threads} threads, torch {torch.__version__}, seed {SEED}")
-    print(f"{'':16} {'M parameters':>13} {'GMAC':>7} {'CPU s':>7} {'peak MiB':>9}")
-    for size in SIZES:
-        image = inputs(1, size, "cpu")
+    print(f"one image, float32, {conditions(options)}")
+    print(f"{'':16} {'M parameters':>13} {'GMAC':>7} {clock(inputs(1, 8, options.device)):>7} {'peak MiB':>9}")
+    for size in options.sizes:
+        here, image = inputs(1, size, "cpu"), inputs(1, size, options.device)
         made = {name: network_of(name, size) for name in ("mmrb", "gpen", "gpen-mmrb")}
-        found = measure([Contender(name, frozen(net)) for name, net in made.items()], image, options.repeats)
+        ready = {name: frozen(net).to(options.device) for name, net in made.items()}
+        found = measure([Contender(name, net) for name, net in ready.items()], image, options.repeats)
         for name, network in made.items():
             with FakeTensorMode(allow_non_fake_inputs=True):  # counts without computing
-                parameters, work = parameters_of(network) / 1e6, macs(network, image) / 1e9
-            line = f"{name + '-' + str(size):16} {parameters:13.1f} {work:7.1f} {found[name][0].work:7.2f}"
-            print(f"{line} {peak(name, size, options.threads):9.0f}", flush=True)
+                parameters, work = parameters_of(network) / 1e6, macs(network, here) / 1e9
+            line = f"{name + '-' + str(size):16} {parameters:13.1f} {work:7.1f} {spent(found[name][0], image):7.4f}"
+            most = allocated(ready[name], image) if image.is_cuda else peak(name, size, options.threads)
+            print(f"{line} {most:9.0f}", flush=True)
 
 
 def rivals(options: argparse.Namespace) -> None:
@@ -237,8 +259,11 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda: for speed, block and sizes")
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="for sizes")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.set_num_threads(options.threads)
     with torch.no_grad():
         if options.peak:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bfrbench.contracts import Batch, Status
-from bfrbench.errors import BadShape
+from bfrbench.errors import BadShape, RestorerError
 from bfrbench.metrics.cost import count_macs, count_parameters
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _macs(loaded: LoadedRestorer, request: Request) -> int | None:
 
 
 def restore(loaded: LoadedRestorer, request: Request) -> Answer:
-    """Restore a batch; raises `BatchFailed` with the cause."""
+    """Restore a batch; raises `BatchFailed` with the cause, `RestorerError` where this process can restore no more."""
     import torch
 
     device = loaded.context.device
@@ -159,6 +159,10 @@ def restore(loaded: LoadedRestorer, request: Request) -> Answer:
         cause: Cause = "memory" if is_out_of_memory(error) else "error"
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         error.__traceback__ = None  # it holds the tensors that did not fit
+        if isinstance(error, torch.AcceleratorError) and cause != "memory":  # a worker then dies, and is made anew
+            raise RestorerError(
+                f"the device failed ({reason})", "start the run again: it goes on where it stopped"
+            ) from error
         if cause == "memory" and device.startswith("cuda"):
             torch.cuda.empty_cache()
         raise BatchFailed(cause, reason) from error
@@ -184,7 +188,7 @@ def as_bytes(images: Tensor) -> U8Batch:
 def is_out_of_memory(error: BaseException) -> bool:
     import torch
 
-    words = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate")
+    words = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate", "alloc_failed")
     by_words = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or by_words
 

@@ -23,6 +23,10 @@ DETECTORS = {
 """Every detector; its name is that of its weight card too."""
 
 
+_ON_THE_CPU = ("yunet",)
+"""OpenCV's, which know no other device."""
+
+
 class FaceDetector(Protocol):
     """Finds faces, best first. A batch gives what its images give one by one."""
 
@@ -42,6 +46,11 @@ def load_detector(
     path = store_or_default(store).path(name)
     detector: FaceDetector = getattr(importlib.import_module(module), kind)(name, path, device, threshold)
     return detector
+
+
+def device_of(name: str, device: str) -> str:
+    """Where a detector runs that is one of several networks on `device`."""
+    return "cpu" if name in _ON_THE_CPU else device
 
 
 def main_face(faces: Sequence[Face], size: tuple[int, int]) -> Face | None:

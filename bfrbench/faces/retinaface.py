@@ -83,16 +83,14 @@ class RetinaFace:
         pixels = torch.from_numpy(stack).to(self.device).permute(0, 3, 1, 2).float()
         with torch.inference_mode():
             boxes, scores, points = self.network(pixels - pixels.new_tensor(BGR_MEAN).view(1, 3, 1, 1))
-            anchors = _anchors(height, width, self.variant.anchors).to(self.device).unsqueeze(0)
+            anchors = _anchors(height, width, self.variant.anchors, self.device).unsqueeze(0)
             variance = self.network.cfg["variance"]
             side = pixels.new_tensor([width, height])
             boxes = batched_decode(boxes, anchors, variance) * side.repeat(2)
             points = batched_decode_landm(points, anchors, variance) * side.repeat(5)
             sure = scores[..., 1] > self.threshold
-        return [
-            (b[s].cpu().numpy(), c[s, 1].cpu().numpy(), p[s].cpu().numpy().reshape(-1, 5, 2))
-            for b, c, p, s in zip(boxes, scores, points, sure, strict=True)
-        ]
+        found = (each.cpu().numpy() for each in (boxes, scores[..., 1], points, sure))
+        return [(b[s], c[s], p[s].reshape(-1, 5, 2)) for b, c, p, s in zip(*found, strict=True)]
 
     def _pyramid(self, image: U8Image) -> Iterator[tuple[Scaled, bool]]:
         """The image, half of it and so on while its largest face could outgrow the anchors; and which is the last."""
@@ -131,7 +129,7 @@ def _empty(variant: Variant, device: str) -> Any:
 
 
 @functools.lru_cache(maxsize=32)
-def _anchors(height: int, width: int, sides_of_strides: tuple[tuple[int, int], ...]) -> Tensor:
+def _anchors(height: int, width: int, sides_of_strides: tuple[tuple[int, int], ...], device: str = "cpu") -> Tensor:
     """Two square anchors at each cell of strides 8, 16 and 32: centre and side, as shares of the image."""
     import torch
 
@@ -143,4 +141,4 @@ def _anchors(height: int, width: int, sides_of_strides: tuple[tuple[int, int], .
         cells = (len(y), len(x), len(side))
         parts = (x[None, :, None], y[:, None, None], side / width, side / height)
         rows.append(torch.stack([part.expand(cells) for part in parts], dim=-1).reshape(-1, 4))
-    return torch.cat(rows).float()
+    return torch.cat(rows).float().to(device)

@@ -20,7 +20,7 @@ from bfrbench.metrics.per_image import as_rows
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bfrbench.contracts import Draw
+    from bfrbench.contracts import Draw, U8Image
     from bfrbench.weights import WeightStore
 
 
@@ -48,15 +48,12 @@ class Redegraded:
         if batch.draws is None or batch.lq is None:
             problem = "consistency was given no draws of the degradation, or no low-quality images"
             raise UsageError(problem, "score a run of a board with a recipe, or leave the metric out")
-        again = torch.stack([self._degraded(one, draw) for one, draw in self._pairs(batch)]).to(batch.lq.device)
+        pairs = zip(images(batch.restored), batch.draws, strict=True)
+        again = torch.stack([self._degraded(one, draw) for one, draw in pairs]).to(batch.lq.device)
         error = (again - batch.lq).square().mean((1, 2, 3), dtype=torch.float64)
         return as_rows(batch, (-10 * torch.log10(error)).clamp_max(self._choices.cap))
 
-    def _pairs(self, batch: Scored) -> list[tuple[Tensor, Draw]]:
-        assert batch.draws is not None
-        return list(zip(batch.restored, batch.draws, strict=True))
-
-    def _degraded(self, restored: Tensor, draw: Draw) -> Tensor:
+    def _degraded(self, restored: U8Image, draw: Draw) -> Tensor:
         from dataclasses import replace
 
         from bfrbench.degradations import apply
@@ -64,7 +61,7 @@ class Redegraded:
 
         if self._choices.noise == "none":
             draw = replace(draw, ops=tuple(op for op in draw.ops if op.name not in _NOISE))
-        return to_tensor(apply(images([restored])[0], draw).lq)
+        return to_tensor(apply(restored, draw).lq)
 
 
 class Consistency(Kind[ConsistencyChoices]):

@@ -45,6 +45,7 @@ class Detection(Kind[DetectionChoices]):
         return (self.choices.detector,)
 
     def open(self, store: WeightStore | None, device: str) -> Measure:
-        from bfrbench.faces.detect import load_detector
+        from bfrbench.faces.detect import device_of, load_detector
 
-        return DetectedFaces(load_detector(self.choices.detector, store, device, threshold=self.choices.threshold))
+        name = self.choices.detector
+        return DetectedFaces(load_detector(name, store, device_of(name, device), threshold=self.choices.threshold))

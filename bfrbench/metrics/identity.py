@@ -89,10 +89,11 @@ class FacePairs:
 
     def _detect(self, pictures: Sequence[U8Image]) -> list[Points | None]:
         """The detector is opened when a set first turns out to have no points."""
-        from bfrbench.faces.detect import load_detector, main_face
+        from bfrbench.faces.detect import device_of, load_detector, main_face
 
         if self._detector is None:
-            self._detector = load_detector(self._choices.detector, self._store, self._device)
+            name = self._choices.detector
+            self._detector = load_detector(name, self._store, device_of(name, self._device))
         faces = [
             main_face(found, (picture.shape[1], picture.shape[0]))
             for found, picture in zip(self._detector.batch(pictures), pictures, strict=True)
@@ -105,10 +106,12 @@ class FacePairs:
 
 
 def images(batch: Any) -> list[U8Image]:
-    """A device batch as the uint8 images that face tools take."""
-    from bfrbench.imaging.convert import from_tensor
+    """A device batch as the uint8 images that face tools take: it leaves the device once."""
+    import numpy as np
 
-    return [from_tensor(one) for one in batch]
+    from bfrbench.imaging.convert import quantise
+
+    return [np.stack(list(planes), -1) for planes in quantise(batch.float()).cpu().numpy()]
 
 
 def _row(name: str, pair: np.ndarray[Any, Any] | None) -> Row:

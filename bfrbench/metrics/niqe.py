@@ -50,9 +50,9 @@ _FLAT = 1e-10
 class Niqe:
     """N numbers from a batch in [0, 1]; NaN where an image has no block of 96 pixels or no texture at all."""
 
-    def __init__(self, choices: NiqeChoices, mean: Tensor, covariance: Tensor) -> None:
+    def __init__(self, choices: NiqeChoices, mean: Tensor, covariance: Tensor, device: str = "cpu") -> None:
         self._choices, self._mean, self._covariance = choices, mean, covariance
-        self._shapes, self._ratios = _fit_table(mean)
+        self._shapes, self._ratios = (table.to(device) for table in _fit_table())
 
     def __call__(self, images: Tensor) -> Tensor:
         import torch
@@ -72,7 +72,8 @@ class Niqe:
         plane = plane[..., : down * BLOCK, : across * BLOCK]
         fine = self._features(plane, BLOCK)
         coarse = self._features(halved(plane), BLOCK // 2)
-        return torch.stack([self._distance(one) for one in torch.cat([fine, coarse], 2)])
+        # A few numbers a block: their covariance is turned round on the CPU, in one go and as everywhere.
+        return torch.stack([self._distance(one) for one in torch.cat([fine, coarse], 2).cpu()])
 
     def _features(self, plane: Tensor, side: int) -> Tensor:
         """N × blocks × 18: fits of the normalised levels and of their products with four neighbours."""
@@ -152,11 +153,11 @@ def halved(plane: Tensor) -> Tensor:
     return plane
 
 
-def _fit_table(like: Tensor) -> tuple[Tensor, Tensor]:
+def _fit_table() -> tuple[Tensor, Tensor]:
     """Shapes from 0.2 to 10 in steps of 0.001, and the ratio of moments that each has."""
     import torch
 
-    shapes = torch.arange(200, 10001, dtype=torch.float64, device=like.device) / 1000
+    shapes = torch.arange(200, 10001, dtype=torch.float64) / 1000
     log = 2 * torch.lgamma(2 / shapes) - torch.lgamma(1 / shapes) - torch.lgamma(3 / shapes)
     return shapes, log.exp()
 
@@ -188,4 +189,4 @@ class NiqeKind(Kind[NiqeChoices]):
         from bfrbench.weights import WeightStore
 
         mean, covariance = read_model((store or WeightStore()).path(self.choices.weights))
-        return Alone(Niqe(self.choices, *(torch.from_numpy(table).to(device) for table in (mean, covariance))))
+        return Alone(Niqe(self.choices, torch.from_numpy(mean), torch.from_numpy(covariance), device))

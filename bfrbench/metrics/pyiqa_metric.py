@@ -44,7 +44,8 @@ class PyiqaModel:
         return as_rows(batch, torch.stack(values))
 
     def _one(self, sides: Sequence[Tensor]) -> Tensor:
-        value: Tensor = self._network(*sides)
+        # Not through pyiqa's own door, which turns TF32 on and looks at the range of every image.
+        value: Tensor = self._network.net(*sides)
         return value.flatten()[0].double()
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.nn.filters import Upsample
-from bfrbench.nn.layers import GAIN, ChannelBias, at_least_float32, leaky
+from bfrbench.nn.layers import GAIN, ChannelBias, at_least_float32, full_precision, leaky
 from bfrbench.nn.modulation import ModulatedConv2d
 
 NoiseForm: TypeAlias = Literal["add", "add-wide", "concat", "none"]
@@ -87,4 +87,5 @@ class ToRGB(nn.Module):
         out = at_least_float32(self.conv(x, w)) + at_least_float32(self.bias)
         if image is None:
             return out
-        return out + (image if self.upsample is None else self.upsample(image))
+        with full_precision(image):
+            return out + (image if self.upsample is None else self.upsample(image))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bfrbench.contracts import Batch, Ref, Restorer
 from bfrbench.errors import BadShape, BfrbenchError, PluginError, UnknownName, UsageError
 from bfrbench.plugins import PluginHost
+from bfrbench.precision import exact_float32
 from bfrbench.specs import Precision, RestorerSpec
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ class LoadedRestorer:
         if self.spec.size is not None and (height, width) != (self.spec.size, self.spec.size):
             size = (self.spec.size, self.spec.size)
             inner = Batch(batch.ids, resize_batch(batch.lq, size), batch.seeds, batch.sample, batch.point)
-        with torch.inference_mode():
+        exact = exact_float32() if self.context.precision == "float32" else nullcontext()
+        with torch.inference_mode(), exact:
             out = self.restorer.restore(inner)
         self._check(out, inner)
         return resize_batch(out, (height, width)) if out.shape[-2:] != (height, width) else out

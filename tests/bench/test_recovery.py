@@ -91,3 +91,22 @@ def test_a_run_that_had_failed_before_gives_up_at_the_first_hang() -> None:
     scripted = Scripted(ends_in("3"))
     found = statuses(Recovering(scripted, patience=4, landed=lambda: 4), 80, 1)
     assert scripted.failed == 1 and found.count("timeout") == 80 - 3
+
+
+def test_a_device_that_failed_ends_the_process_and_not_one_image() -> None:
+    """Nothing more can be computed there: a worker is made anew, and a run without one ends and may be resumed."""
+    import numpy as np
+    import torch
+
+    from bfrbench.bench.restoring import Request, restore
+    from bfrbench.errors import RestorerError
+    from bfrbench.restorers import load_restorer
+
+    class Lost:
+        def restore(self, batch: object) -> object:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    loaded = load_restorer("input")
+    loaded.restorer = Lost()  # type: ignore[assignment]
+    with pytest.raises(RestorerError, match="device-side assert"):
+        restore(loaded, Request(("a",), (0,), np.zeros((1, 8, 8, 3), np.uint8)))

@@ -18,6 +18,7 @@ from bfrbench.contracts import Draw, Op
 from bfrbench.degradations.device import single, together
 from bfrbench.degradations.device.work import Work, rounded
 from bfrbench.errors import InputError, suggestion
+from bfrbench.precision import exact_float32
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,10 +96,5 @@ def _patch(works: list[Work], starts: list[Work], ops: list[Op]) -> None:
 @contextmanager
 def _full_precision(device: str) -> Iterator[None]:
     """No autocast and no TF32 here: three digits would be lost below the 8 bits of an image."""
-    allowed = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        with torch.autocast(device, enabled=False):
-            yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = allowed
+    with exact_float32(), torch.autocast(device, enabled=False):
+        yield

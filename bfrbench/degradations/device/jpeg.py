@@ -125,4 +125,5 @@ def _from_coefficients(coefficients: Tensor) -> Tensor:
 def _cosines(device: torch.device) -> Tensor:
     rows = [[math.cos((2 * x + 1) * f * math.pi / 16) / 2 for x in range(8)] for f in range(8)]
     rows[0] = [math.sqrt(1 / 8)] * 8
-    return torch.tensor(rows, device=device)
+    with torch.inference_mode(False):  # it is kept, and a later training looks at its gradient
+        return torch.tensor(rows, device=device)

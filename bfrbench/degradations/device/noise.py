@@ -37,7 +37,9 @@ def poisson_excess(works: Sequence[Work], levels: Sequence[Tensor]) -> list[Tens
     """Photon noise of whole grey levels (channel × height × width), counts minus their mean in grey levels."""
     device = works[0].image.device
     fields = words([(work.noise_key, work.field) for work in works], [level.numel() for level in levels], device)
-    return [_excess(level, field) for level, field in zip(levels, fields, strict=True)]
+    found = torch.stack([torch.zeros(256, device=device).index_fill_(0, level.reshape(-1), 1) for level in levels])
+    scales = [exact.photon_scale(int(count)) for count in found.sum(1).tolist()]
+    return [_excess(level, field, scale) for level, field, scale in zip(levels, fields, scales, strict=True)]
 
 
 def words(keys: Sequence[tuple[int, int]], counts: Sequence[int], device: torch.device) -> list[Tensor]:
@@ -47,7 +49,7 @@ def words(keys: Sequence[tuple[int, int]], counts: Sequence[int], device: torch.
         return [torch.from_numpy(words.astype("int64")) for words in made]
     blocks = [-(-count // 16) for count in counts]
     counter = torch.cat([torch.arange(1, block + 1, device=device) for block in blocks])
-    owner = torch.repeat_interleave(torch.tensor(blocks, device=device))
+    owner = torch.repeat_interleave(torch.tensor(blocks, device=device), output_size=sum(blocks))
     key = torch.tensor([[_signed(key), field] for key, field in keys], device=device)[owner]
     bits = philox(counter, key[:, 0], key[:, 1])
     shifts = torch.arange(0, 64, 16, device=device)
@@ -81,9 +83,7 @@ def _product(x: Tensor, constant: int) -> tuple[Tensor, Tensor]:
     return top, x * _signed(constant)
 
 
-def _excess(levels: Tensor, words: Tensor) -> Tensor:
-    present = torch.bincount(levels.reshape(-1), minlength=256)
-    photons = exact.photon_scale(int((present > 0).sum()))
+def _excess(levels: Tensor, words: Tensor, photons: int) -> Tensor:
     # The words follow the pixels, channels together, as the exact road lays its images out.
     pixels = levels.movedim(0, -1)
     counts = _poisson_table(photons, levels.device)[(pixels.reshape(-1) << 16) | words].reshape(pixels.shape)

@@ -27,11 +27,11 @@ def blur(works: list[Work], ops: list[Op]) -> None:
     reach = max(kernel.shape[0] for kernel in kernels) // 2
     canvas = stacked([_mirrored(work.image, reach) for work in works])
     sides = [_fast_length(side) for side in canvas.shape[2:]]
-    laid = np.zeros((len(kernels), 1, *sides), np.float32)
+    laid = np.zeros((len(kernels), 1, 2 * reach + 1, 2 * reach + 1), np.float32)
     for place, kernel in zip(laid, kernels, strict=True):
         first = reach - kernel.shape[0] // 2
         place[0, first : first + kernel.shape[0], first : first + kernel.shape[1]] = kernel
-    filters = torch.fft.rfft2(torch.from_numpy(laid).to(canvas.device))
+    filters = torch.fft.rfft2(torch.from_numpy(laid).to(canvas.device), s=sides)
     result = torch.fft.irfft2(torch.fft.rfft2(canvas, s=sides) * filters.conj(), s=sides)
     for work, image in zip(works, result, strict=True):
         work.image = image[:, : work.image.shape[1], : work.image.shape[2]]

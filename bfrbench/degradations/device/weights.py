@@ -22,11 +22,13 @@ def resize_weights(sources: Sequence[int], targets: Sequence[int], method: str, 
     step = 1 / (target / source)  # OpenCV's way round: the last bit decides what is floored
     if method == "area":
         weights = torch.where(
-            (step >= 1)[..., None], _area(at, step, max(sources)), _area_enlarged(at, step, source, target)
+            (step >= 1)[..., None],
+            _area(at, step, max(sources)),
+            _area_enlarged(at, step, source, target, max(sources)),
         )
     else:
         taps = _cubic if method == "cubic" else _linear
-        weights = _laid(*taps((at + 0.5) * step - 0.5), source)
+        weights = _laid(*taps((at + 0.5) * step - 0.5), source, max(sources))
     weights = weights * (at < target)[..., None]
     return weights.float()
 
@@ -57,17 +59,17 @@ def _area(at: Tensor, step: Tensor, longest: int) -> Tensor:
     return overlap / step[..., None]
 
 
-def _area_enlarged(at: Tensor, step: Tensor, source: Tensor, target: Tensor) -> Tensor:
+def _area_enlarged(at: Tensor, step: Tensor, source: Tensor, target: Tensor, longest: int) -> Tensor:
     """What OpenCV does instead when the image grows: linear, but only across the borders of source pixels."""
     first = (at * step).floor()
     part = ((at + 1) - (first + 1) * (target / source)).float().double()
     part = torch.where(part <= 0, 0, part - part.floor())
-    return _laid(first[..., None] + torch.arange(2, device=at.device), torch.stack([1 - part, part], -1), source)
+    places = first[..., None] + torch.arange(2, device=at.device)
+    return _laid(places, torch.stack([1 - part, part], -1), source, longest)
 
 
-def _laid(places: Tensor, weights: Tensor, source: Tensor) -> Tensor:
+def _laid(places: Tensor, weights: Tensor, source: Tensor, longest: int) -> Tensor:
     """Taps as rows of a matrix; places beyond a border count for the border pixel."""
-    longest = int(source.max())
     places = torch.minimum(places.clamp(min=0), source[..., None] - 1).long()
     laid = torch.zeros(*weights.shape[:2], longest, dtype=weights.dtype, device=weights.device)
     return laid.scatter_add_(2, places, weights)
