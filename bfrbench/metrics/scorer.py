@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import UsageError, WeightsError
+from bfrbench.exact import exact_float32
 from bfrbench.metrics.kind import Context, Measure, Value
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.specs import Need
@@ -116,21 +117,6 @@ def finalise(metric: ProtocolMetric, rows: Iterable[Row], context: Context | Non
 def lacking(metric: ProtocolMetric, available: Collection[Need]) -> list[Need]:
     """What a metric needs of each batch and will not be given."""
     return [need for need in metric.needs if need not in (*available, *_NOT_IN_BATCHES)]
-
-
-class exact_float32:  # noqa: N801 - a context manager reads as a verb
-    """Keeps TF32 and reduced-precision reductions out of every number, on devices that would use them."""
-
-    def __enter__(self) -> None:
-        import torch
-
-        self._kept = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-
-    def __exit__(self, *_: object) -> None:
-        import torch
-
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = self._kept
 
 
 def _finite(images: Tensor) -> list[bool]:
