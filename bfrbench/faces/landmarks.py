@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from bfrbench.contracts import Box
-from bfrbench.errors import UnknownName, WeightsError
+from bfrbench.errors import UnknownName
 from bfrbench.faces.align import apply as move
 from bfrbench.faces.align import inverse, warp
-from bfrbench.faces.networks import fill, providers, session_options, store_or_default
+from bfrbench.faces.networks import fill, onnx_session, store_or_default
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -112,19 +112,17 @@ def peaks(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 class Pfld(_Windowed):
-    """PFLD's 68 points from an ONNX file: RGB in [0, 1], a square a little wider than the face's box."""
+    """PFLD's 68 points from an ONNX file: RGB in [0, 1], a square a little wider than the face's box.
+
+    It runs through onnxruntime on the CPU, which is the reference, and through torch on any other device (`onnx_graph`,
+    in float32).
+    """
 
     count, side = 68, 112
 
     def __init__(self, name: str, path: Path, device: str = "cpu") -> None:
-        import onnxruntime
-
         self.name = name
-        chosen = providers(device)
-        try:
-            self._session: Any = onnxruntime.InferenceSession(str(path), session_options(), providers=chosen)
-        except Exception as error:
-            raise WeightsError(f"{path} is not an ONNX network ({error})", "give the card's file") from error
+        self._session: Any = onnx_session(path, device)
         self._input = self._session.get_inputs()[0].name
 
     def _window(self, image: U8Image, box: Box | None) -> Matrix:

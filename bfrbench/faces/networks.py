@@ -1,4 +1,9 @@
-"""How the face networks are opened: from a verified file, on a device that was asked for, or not at all."""
+"""How the face networks are opened: from a verified file, on a device that was asked for, or not at all.
+
+ONNX files of recognition and landmarks run through onnxruntime on the CPU and through torch (`onnx_graph`) on any other
+device. That is the rule for every file and every machine, whatever onnxruntime is installed; nothing falls back. SCRFD
+runs through onnxruntime on every device.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +59,43 @@ def session_options() -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     return options
+
+
+def onnx_session(path: Path, device: str) -> Any:
+    """A session for an ONNX file: onnxruntime's own on the CPU, torch's in its form on any other device."""
+    if not _on_cpu(device):
+        from bfrbench.faces.onnx_graph import TorchSession
+
+        return TorchSession(path, device)
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(str(path), session_options(), providers=providers(device))
+    except Exception as error:  # onnxruntime's exceptions have no name in common
+        raise WeightsError(f"{path} is not an ONNX network ({error})", "give the file that the card names") from error
+
+
+def arcface_model(path: Path, device: str) -> Any:
+    """insightface's ArcFaceONNX over a session for the device: its `get_feat` prepares the pixels on all of them."""
+    return insightface_model(path, "ArcFaceONNX", device) if _on_cpu(device) else arcface_in_torch(path, device)
+
+
+def arcface_in_torch(path: Path, device: str) -> Any:
+    """insightface's ArcFaceONNX with torch for onnxruntime, on any device of torch's, the CPU too."""
+    from insightface.model_zoo.arcface_onnx import ArcFaceONNX
+
+    from bfrbench.faces.onnx_graph import TorchSession
+
+    session = TorchSession(path, device)
+    sides, outputs = session.get_inputs()[0].shape[1:], len(session.get_outputs())
+    if sides != [3, 112, 112] or outputs != 1:
+        problem = f"{path} takes {sides} and has {outputs} outputs, not [3, 112, 112] and one"
+        raise WeightsError(problem, "give the file that the card names")
+    return ArcFaceONNX(model_file=str(path), session=session)
+
+
+def _on_cpu(device: str) -> bool:
+    return device.partition(":")[0] == "cpu"
 
 
 def insightface_model(path: Path, kind: str, device: str) -> Any:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from bfrbench.errors import InputError, UnknownName
+from bfrbench.errors import InputError, UnknownName, WeightsError
 from bfrbench.faces.align import ARCFACE_112, similarity, warp
-from bfrbench.faces.networks import fill, insightface_model, store_or_default
+from bfrbench.faces.networks import arcface_model, fill, store_or_default
 
 if TYPE_CHECKING:
     from bfrbench.contracts import Feature, Points, U8Image
@@ -54,11 +54,15 @@ class ArcFaceCrop:
 
 
 class InsightFace(ArcFaceCrop):
-    """Any ArcFace-convention ONNX file, through insightface, batched where the file allows it."""
+    """Any ArcFace-convention ONNX file, prepared by insightface, batched where the file allows it.
+
+    The network runs through onnxruntime on the CPU, which is the reference, and through torch on any other device
+    (`onnx_graph`, in float32). There it takes batches even where the file declares a batch of one.
+    """
 
     def __init__(self, name: str, path: Path, device: str = "cpu") -> None:
         self.name = name
-        self._model: Any = insightface_model(path, "ArcFaceONNX", device)
+        self._model: Any = arcface_model(path, device)
         self._batch = _CHUNK if self._batches() else 1
 
     def _raw(self, crops: Sequence[U8Image]) -> Feature:
@@ -74,7 +78,11 @@ class InsightFace(ArcFaceCrop):
         if isinstance(self._model.input_shape[0], int):
             return False
         noise = list(np.random.default_rng(0).integers(0, 256, (2, CROP, CROP, 3), np.uint8))
-        together, apart = self._run(noise), np.concatenate([self._run(noise[:1]), self._run(noise[1:])])
+        apart = np.concatenate([self._run(noise[:1]), self._run(noise[1:])])
+        try:
+            together = self._run(noise)
+        except WeightsError:  # torch's way of saying that the shapes do not fit
+            return False
         return together.shape == apart.shape and bool(np.allclose(together, apart, rtol=1e-3, atol=1e-3))
 
 
