@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.errors import UsageError, WeightsError
-from bfrbench.exact import exact_float32
 from bfrbench.faces.onnx_operators import OPERATORS, Operator, Unsupported, from_array
+from bfrbench.precision import exact_float32
 
 _OPSETS = range(7, 23)
 """Broadcasting was another before 7; later than 22 nobody looked for what changed."""

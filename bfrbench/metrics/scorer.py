@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import UsageError, WeightsError
-from bfrbench.exact import exact_float32
 from bfrbench.metrics.kind import Context, Measure, Value
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.precision import exact_float32
