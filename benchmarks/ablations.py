@@ -253,7 +253,7 @@ def table(
     pairs: Iterable[tuple[str, str]],
     options: argparse.Namespace,
 ) -> str:
-    first = next(iter(baselines.values()))
+    first = next(iter([*baselines.values(), *(some[0] for some in found.values())]))
     arrows = [f"{name} {'↑' if first[name].higher_is_better else '↓'}" for name in SHOWN]
     about = (
         f"{options.size} px, narrow {options.narrow:g}, {options.budget:,} images each ({of_prior(options):,} of them "
@@ -278,6 +278,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--prior-share", type=float, default=0.6)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", help="these rows only")
+    parser.add_argument("--baselines", nargs="*", choices=BASELINES, default=BASELINES, help="beside what is trained")
     parser.add_argument("--data", nargs="+", default=["lfw128:train"])
     parser.add_argument("--test", default="lfw128:test")
     parser.add_argument("--limit", type=int, help="judge on the first faces only")
@@ -305,7 +306,7 @@ def main() -> None:
     if unknown := set(chosen) - set(variants):
         raise UnknownName("variant", min(unknown), variants)
     pairs = [pair for suite in suites for pair in suite.pairs]
-    baselines = {name: judged(name, name, options) for name in BASELINES}
+    baselines = {name: judged(name, name, options) for name in options.baselines}
     found: dict[str, list[Results]] = {}
     for seed in options.seeds:  # seed by seed, so that what there is at any moment compares
         for name in chosen:

@@ -7,6 +7,8 @@ without ever storing the zeros between samples.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,8 +42,7 @@ class Blur(nn.Module):
             return self._filtered(x.float() if x.dtype == torch.bfloat16 else x).to(x.dtype)
 
     def _filtered(self, x: Tensor) -> Tensor:
-        weight = self.kernel.to(x.dtype).expand(x.shape[1], 1, 4, 4)
-        return F.conv2d(x, weight, padding=self.padding, stride=self.stride, groups=x.shape[1])
+        return narrow(x, self.kernel.to(x.dtype), self.stride, self.padding)
 
 
 class Upsample(nn.Module):
@@ -54,5 +55,68 @@ class Upsample(nn.Module):
         self.register_buffer("kernel", kernel(gain=4.0), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.kernel.to(x.dtype).expand(x.shape[1], 1, 4, 4)
-        return F.conv_transpose2d(x, weight, stride=2, padding=1, groups=x.shape[1])
+        return widen(x, self.kernel.to(x.dtype), 2, 1, (2 * x.shape[2], 2 * x.shape[3]))
+
+
+def narrow(x: Tensor, taps: Tensor, stride: int, padding: int) -> Tensor:
+    """Every channel filtered, at every `stride`-th place."""
+    return _Narrow.apply(x, taps, stride, padding) if _learnt(x) else _narrow(x, taps, stride, padding)
+
+
+def widen(x: Tensor, taps: Tensor, stride: int, padding: int, sides: tuple[int, int]) -> Tensor:
+    """The transpose of `narrow`, to an image of these sides."""
+    return _Widen.apply(x, taps, stride, padding, sides) if _learnt(x) else _widen(x, taps, stride, padding, sides)
+
+
+def _learnt(x: Tensor) -> bool:
+    """Whether there is a way back through here. A compiler, which takes no second derivatives, finds its own."""
+    return torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling()
+
+
+def _narrow(x: Tensor, taps: Tensor, stride: int, padding: int) -> Tensor:
+    return F.conv2d(x, _each(taps, x), stride=stride, padding=padding, groups=x.shape[1])
+
+
+def _widen(x: Tensor, taps: Tensor, stride: int, padding: int, sides: tuple[int, int]) -> Tensor:
+    if stride == 1:  # the taps are the same both ways round
+        return F.conv2d(x, _each(taps, x), padding=len(taps) - 1 - padding, groups=x.shape[1])
+    least = [(side - 1) * stride - 2 * padding + len(taps) for side in x.shape[2:]]
+    extra = [side - short for side, short in zip(sides, least, strict=True)]
+    return F.conv_transpose2d(x, _each(taps, x), None, stride, padding, extra, x.shape[1])
+
+
+def _each(taps: Tensor, x: Tensor) -> Tensor:
+    return taps.expand(x.shape[1], 1, *taps.shape)
+
+
+class _Narrow(torch.autograd.Function):
+    """Filtering with a way back that is filtering again, as often as it is differentiated. What torch derives of the
+    way back through a depthwise convolution is one convolution for each channel: a thousand for one R1 penalty."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, taps: Tensor, stride: int, padding: int) -> Tensor:
+        ctx.save_for_backward(taps)
+        ctx.how, ctx.sides, ctx.dtype = (stride, padding), tuple(x.shape[2:]), x.dtype
+        return _narrow(x, taps, stride, padding)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        (taps,) = ctx.saved_tensors
+        stride, padding = ctx.how
+        return widen(gradient, taps.to(gradient.dtype), stride, padding, ctx.sides).to(ctx.dtype), None, None, None
+
+
+class _Widen(torch.autograd.Function):
+    """The transpose of `_Narrow`, and the other way round."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, taps: Tensor, stride: int, padding: int, sides: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(taps)
+        ctx.how, ctx.dtype = (stride, padding), x.dtype
+        return _widen(x, taps, stride, padding, sides)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        (taps,) = ctx.saved_tensors
+        stride, padding = ctx.how
+        return narrow(gradient, taps.to(gradient.dtype), stride, padding).to(ctx.dtype), None, None, None, None
