@@ -20,7 +20,8 @@ _LEAST = 8
 
 
 def rectified(x: Tensor) -> Tensor:
-    return nn.functional.leaky_relu(x, 0.2)
+    """In place: `x` must be a result that nobody else needs."""
+    return nn.functional.leaky_relu_(x, 0.2)
 
 
 class MMRB(nn.Module):
@@ -57,14 +58,14 @@ class MMRB(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         entered = rectified(self.entry(x))
         near = self._through(self.first, entered)
-        mixed = (near if self.mix is None else self.mix(near)) + entered
+        mixed = near + entered if self.mix is None else self.mix(near).add_(entered)
         far = self._through(self.second, mixed)
         out: Tensor = x + self.fuse(far if self.gate is None else self.gate(far))
         return out
 
     def _through(self, paths: nn.ModuleList, x: Tensor) -> Tensor:
         parts = x.chunk(len(paths), dim=1)
-        return rectified(torch.cat([path(part) for path, part in zip(paths, parts, strict=True)], dim=1))
+        return torch.cat([rectified(path(part)) for path, part in zip(paths, parts, strict=True)], dim=1)
 
 
 class _Gate(nn.Module):
