@@ -33,7 +33,7 @@ def is_mean(metric: ProtocolMetric) -> bool:
 
 def steps_of(metric: ProtocolMetric) -> int:
     """How many steps the number of one metric and its interval take at most."""
-    return 1 if is_mean(metric) else 2 + SUBSETS
+    return 1 if is_mean(metric) else 1 + SUBSETS
 
 
 def measured(
@@ -54,7 +54,7 @@ def measured(
     if not interval:
         return _shown(value, value.note)
     try:
-        estimate = _interval(metric, rows, context, step)
+        estimate = _interval(metric, rows, context, value.value, step)
     except TooLittleMeasured as error:
         return _shown(value, value.note or f"no interval: {error.problem}")
     low, high = estimate
@@ -82,12 +82,12 @@ def rounded(value: float | None, digits: int = 10) -> float | None:
 
 
 def _interval(
-    metric: ProtocolMetric, rows: Sequence[Row], context: Context, step: Callable[[], None]
+    metric: ProtocolMetric, rows: Sequence[Row], context: Context, value: float, step: Callable[[], None]
 ) -> tuple[float, float]:
     if is_mean(metric):
         return _mean(metric, rows, context)
     numbers = metric.kind.finaliser.held(rows, context)
-    return _distance(metric, rows, context, step) if numbers is None else _held(numbers, rows, context)
+    return _distance(metric, rows, context, value, step) if numbers is None else _held(numbers, rows, context)
 
 
 def _held(numbers: Floats, rows: Sequence[Row], context: Context) -> tuple[float, float]:
@@ -132,7 +132,7 @@ def _combined(finaliser: Mean, end: float) -> float:
 
 
 def _distance(
-    metric: ProtocolMetric, rows: Sequence[Row], context: Context, step: Callable[[], None]
+    metric: ProtocolMetric, rows: Sequence[Row], context: Context, value: float, step: Callable[[], None]
 ) -> tuple[float, float]:
     """Subsets of people, centred on the point estimate."""
     from bfrbench.stats import subsample_estimate
@@ -145,5 +145,5 @@ def _distance(
         step()
         return number
 
-    interval = subsample_estimate(statistic, len(rows), people, level=LEVEL, resamples=SUBSETS).interval
-    return interval.low, interval.high
+    estimate = subsample_estimate(statistic, len(rows), people, level=LEVEL, resamples=SUBSETS, whole=value)
+    return estimate.interval.low, estimate.interval.high

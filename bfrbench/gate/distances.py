@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,10 +41,13 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Sides:
-    """One metric's number over the images at some positions, on both sides: worked out once for all its cells."""
+    """One metric's number over the images at some positions, on both sides."""
 
     candidate: Callable[[Ints], float]
     baseline: Callable[[Ints], float]
+
+    def both(self, positions: Ints) -> tuple[float, float]:
+        return self.candidate(positions), self.baseline(positions)
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,22 @@ class _Asked:
     """Images of the cell that both sides have features of."""
     lost: int
     """Images of the cell that the baseline alone has features of."""
-    sides: _Sides
+    exact: _Sides
+    parts: _Sides
+    """Worked out once for all cells and parts; for their deviations only (see `Finaliser.over`)."""
 
-    def values(self, positions: Ints) -> tuple[float, float]:
-        chosen = positions[self.usable[positions]]
-        return self.sides.candidate(chosen), self.sides.baseline(chosen)
+    @cached_property
+    def values(self) -> tuple[float, float]:
+        return self.exact.both(np.flatnonzero(self.usable))
 
-    def drop(self, positions: Ints) -> float:
-        ours, theirs = self.values(positions)
+    @property
+    def drop(self) -> float:
+        return self._drop(*self.values)
+
+    def drop_in(self, positions: Ints) -> float:
+        return self._drop(*self.parts.both(positions[self.usable[positions]]))
+
+    def _drop(self, ours: float, theirs: float) -> float:
         return theirs - ours if self.metric.higher_is_better else ours - theirs
 
 
@@ -89,13 +101,18 @@ def see_distances(
         return found
     metrics = {metric.name: metric for _, metric, _, _ in enough}
     sides = {name: _opened(metric, protocol, pairs, rows[name], results) for name, metric in metrics.items()}
-    judged = [_Asked(cell, metric, usable, lost, sides[metric.name]) for cell, metric, usable, lost in enough]
-    drawn = subsample(lambda at: [one.drop(at) for one in judged], len(pairs), pairs.people, resamples=SUBSETS)
+    judged = [_Asked(cell, metric, usable, lost, *sides[metric.name]) for cell, metric, usable, lost in enough]
+    drawn = subsample(
+        lambda at: [one.drop_in(at) for one in judged],
+        len(pairs),
+        pairs.people,
+        resamples=SUBSETS,
+        whole=[one.drop for one in judged],
+    )
     two_sided = any(one.cell.rule.max_gain is not None for one in judged)
     family = subsample_family(drawn, level=level, side="both" if two_sided else "low")
-    everyone = np.arange(len(pairs), dtype=np.int64)
     for index, one in enumerate(judged):
-        ours, theirs = one.values(everyone)
+        ours, theirs = one.values
         found[one.cell] = Seen(
             n=int(one.usable.sum()),
             baseline=theirs,
@@ -119,10 +136,13 @@ def _rows(metric: ProtocolMetric, pairs: Pairs) -> _Rows:
 
 def _opened(
     metric: ProtocolMetric, protocol: Protocol, pairs: Pairs, rows: _Rows, results: Mapping[str, MetricResult]
-) -> _Sides:
+) -> tuple[_Sides, _Sides]:
+    """Its numbers as a scorecard shows them, and those of many parts."""
     reference = statistics_of(metric, protocol, results, pairs.candidate.column("id").to_pylist())
     context, finaliser = Context(reference, people_of(pairs.candidate)), metric.kind.finaliser
-    return _Sides(finaliser.over(rows.candidate, context), finaliser.over(rows.baseline, context))
+    ways = (finaliser.exactly, finaliser.over)
+    exact, parts = (_Sides(way(rows.candidate, context), way(rows.baseline, context)) for way in ways)
+    return exact, parts
 
 
 def statistics_of(

@@ -84,17 +84,19 @@ class Finaliser(ABC, Generic[S]):
         such a mean."""
         return None
 
-    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
-        """The number over the rows at some positions, for many choices of positions; NaN where there is none.
-
-        For sets too large for that it may be an estimate that deviates from part to part as the number does.
-        """
+    def exactly(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        """The number over the rows at some positions, as a scorecard shows it; NaN where there is none."""
 
         def number(positions: Ints) -> float:
             value = self.value(self.fold([rows[int(index)] for index in positions]), context).value
             return math.nan if value is None else value
 
         return number
+
+    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        """The same for many choices of positions, whose deviations are asked for and not the number itself: of sets
+        too large it may be an estimate that deviates from part to part as the number does."""
+        return self.exactly(rows, context)
 
 
 class Kind(ABC, Generic[C]):

@@ -96,7 +96,7 @@ class VerificationRate(Finaliser[Table]):
         numbers[at >= 0] = _accepted(state, limit)[at[at >= 0]]
         return numbers
 
-    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+    def exactly(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
         numbers = self.held(rows, context)
 
         def rate(positions: Ints) -> float:
