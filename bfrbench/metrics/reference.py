@@ -118,9 +118,6 @@ class Reference:
     def save(self, path: Path) -> None:
         from safetensors.numpy import save_file
 
-        if self.left_out is not None:  # a file stands for itself, whatever it was cut from
-            replace(self, left_out=None, whole="").save(path)
-            return
         arrays: dict[str, npt.NDArray[Any]] = {"mean": self.mean, "covariance": self.covariance}
         if self.features is not None:
             arrays["features"] = self.features
