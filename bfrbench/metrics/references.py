@@ -30,11 +30,17 @@ def folder() -> Path:
 
 
 def open_reference(
-    metric: ProtocolMetric, protocol: Protocol, store: WeightStore | None = None, given: Path | None = None
+    metric: ProtocolMetric,
+    protocol: Protocol,
+    store: WeightStore | None = None,
+    given: Path | None = None,
+    *,
+    tested: Collection[str] = (),
 ) -> Reference | None:
     """The statistics that a metric compares with, or None where it needs none: `given`, else by the name it chose.
 
-    A name is a file of `folder()` or a weight card of published statistics.
+    A name is a file of `folder()` or a weight card of published statistics. Where the images under test are left out,
+    one of which nothing would be left without those that are `tested` is refused.
     """
     from bfrbench.weights import WeightStore
 
@@ -52,6 +58,8 @@ def open_reference(
         raise UnknownName("reference", name, names(), remedy(metric, protocol, name))
     found.check(metric.extractor, metric.name)
     _check_features(found, metric, protocol, given)
+    if tested and metric.kind.leaves_out_tested:
+        found.check_without(tested)
     return found
 
 

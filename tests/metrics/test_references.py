@@ -17,7 +17,7 @@ from bfrbench.bench.run import references_of
 from bfrbench.bench.summary import summarise
 from bfrbench.cli import main
 from bfrbench.contracts import Row
-from bfrbench.errors import BfrbenchError, ConfigError, InputError, NotComparable
+from bfrbench.errors import BfrbenchError, ConfigError, InputError, NotComparable, TooLittleMeasured
 from bfrbench.gate.distances import statistics_of
 from bfrbench.metrics import Protocol, load_protocol
 from bfrbench.metrics.protocol import parse_protocol
@@ -143,10 +143,23 @@ def test_a_reference_without_what_a_metric_needs_is_refused_before_a_run(name: s
     command = f"'bfrbench reference build FOLDER --keep-features --protocol pmrf --metric {name} --name ffhq512'"
     stage = SimpleNamespace(protocol=protocol, metrics=[protocol.metric(name)])
     with pytest.raises(InputError) as refused:
-        references_of(cast(Any, SimpleNamespace(stage=stage)))
+        references_of(cast(Any, SimpleNamespace(stage=stage)), TESTED)
     assert name in refused.value.problem and command in refused.value.remedy
     with pytest.raises(InputError, match=f"--keep-features .*--out {place('ffhq512')}"):
         open_reference(protocol.metric(name), protocol, given=place("ffhq512"))
+
+
+@pytest.mark.parametrize("leave_out", ["tested", "nothing"])
+def test_a_reference_of_tested_images_alone_is_refused_before_a_run_that_would_leave_them_out(leave_out: str) -> None:
+    made(slice(11)).save(place("ffhq512"))
+    protocol = pmrf(leave_out)
+    plan = cast(Any, SimpleNamespace(stage=SimpleNamespace(protocol=protocol, metrics=protocol.metrics)))
+    assert set(references_of(plan, TESTED[1:])) == set(DISTANCES)
+    if leave_out == "nothing":
+        assert set(references_of(plan, TESTED)) == set(DISTANCES)
+        return
+    with pytest.raises(TooLittleMeasured, match="ffhq512 has no images but those under test"):
+        references_of(plan, TESTED)
 
 
 def test_a_distance_to_statistics_needs_no_features() -> None:
