@@ -111,7 +111,7 @@ def references_of(
         if name not in takers:
             raise UnknownName("metric with a reference", name, takers)
     found = {
-        name: open_reference(metric, scorer.protocol, store, given.get(name), tested=tested)
+        name: open_reference(metric, scorer.protocol, store, given.get(name), tested=tested, givable=True)
         for name, metric in takers.items()
     }
     return {name: reference for name, reference in found.items() if reference is not None}

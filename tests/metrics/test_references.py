@@ -20,9 +20,11 @@ from bfrbench.contracts import Row
 from bfrbench.errors import BfrbenchError, ConfigError, InputError, NotComparable, TooLittleMeasured
 from bfrbench.gate.distances import statistics_of
 from bfrbench.metrics import Protocol, load_protocol
+from bfrbench.metrics.certify import obstacles
 from bfrbench.metrics.protocol import parse_protocol
 from bfrbench.metrics.reference import Reference, load_reference
 from bfrbench.metrics.references import open_reference, place
+from bfrbench.metrics.scoring import references_of as scored_references
 from bfrbench.metrics.scoring import score
 
 COUNT = 30
@@ -172,6 +174,46 @@ def test_a_missing_reference_is_asked_for_with_features_where_any_metric_needs_t
         open_reference(pmrf().metric("fid-ffhq"), pmrf())
     with pytest.raises(BfrbenchError, match="build FOLDER --protocol"):
         open_reference(pmrf().metric("fid-ffhq"), pmrf().only(["fid-ffhq"]))
+
+
+def test_a_file_can_be_given_only_where_the_command_has_an_option_for_it() -> None:
+    protocol = pmrf()
+    metric = protocol.metric("fid-ffhq")
+    with pytest.raises(BfrbenchError) as refused:
+        references_of(cast(Any, SimpleNamespace(stage=SimpleNamespace(protocol=protocol, metrics=[metric]))), TESTED)
+    assert "--reference" not in str(refused.value) and "--name ffhq512' or leave fid-ffhq out" in str(refused.value)
+    scorer = cast(Any, SimpleNamespace(protocol=protocol, metrics=[metric]))
+    with pytest.raises(BfrbenchError, match="give a file with --reference fid-ffhq=FILE, or leave"):
+        scored_references(scorer)
+    told = obstacles(protocol.only(["fid-ffhq"]), (), cast(Any, NoWeights()))
+    assert "give a file with --reference fid-ffhq=FILE" in told["fid-ffhq"]
+
+
+class NoWeights:
+    """A store that has every file and publishes none."""
+
+    cards = ()
+
+    def path(self, name: str) -> Path:
+        return Path(name)
+
+
+def test_the_way_to_a_reference_with_features_leads_past_the_published_file(tmp_path: Path) -> None:
+    path = tmp_path / "ffhq.npz"
+    np.savez(path, mu=FEATURES.mean(0, float), sigma=np.cov(FEATURES, rowvar=False))
+    with pytest.raises(InputError, match=f"--keep-features .*--out {tmp_path / 'ffhq.safetensors'}'"):
+        open_reference(pmrf().metric("kid-ffhq"), pmrf(), given=path)
+
+
+@pytest.mark.parametrize("words", [["build", "FOLDER"], ["import", "FILE", "--metric", "fid-ffhq"]])
+def test_a_reference_is_written_under_its_own_suffix_only(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+) -> None:
+    path = tmp_path / "ffhq.npz"
+    path.write_bytes(b"published")
+    assert main(["--quiet", "reference", *words, "--protocol", "pmrf", "--out", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert f"write it to {tmp_path / 'ffhq.safetensors'}" in said and path.read_bytes() == b"published"
 
 
 def test_nothing_is_left_of_the_truth_without_the_tested_images() -> None:
