@@ -100,7 +100,8 @@ def see_distances(
     if not enough:
         return found
     metrics = {metric.name: metric for _, metric, _, _ in enough}
-    sides = {name: _opened(metric, protocol, pairs, rows[name], results) for name, metric in metrics.items()}
+    references = statistics_of(list(metrics.values()), protocol, results, pairs.candidate.column("id").to_pylist())
+    sides = {name: _opened(metric, references.get(name), pairs, rows[name]) for name, metric in metrics.items()}
     judged = [_Asked(cell, metric, usable, lost, *sides[metric.name]) for cell, metric, usable, lost in enough]
     drawn = subsample(
         lambda at: [one.drop_in(at) for one in judged],
@@ -134,11 +135,8 @@ def _rows(metric: ProtocolMetric, pairs: Pairs) -> _Rows:
     return _Rows(ours, theirs, here & there, there & ~here)
 
 
-def _opened(
-    metric: ProtocolMetric, protocol: Protocol, pairs: Pairs, rows: _Rows, results: Mapping[str, MetricResult]
-) -> tuple[_Sides, _Sides]:
+def _opened(metric: ProtocolMetric, reference: Reference | None, pairs: Pairs, rows: _Rows) -> tuple[_Sides, _Sides]:
     """Its numbers as a scorecard shows them, and those of many parts."""
-    reference = statistics_of(metric, protocol, results, pairs.candidate.column("id").to_pylist())
     context, finaliser = Context(reference, people_of(pairs.candidate)), metric.kind.finaliser
     ways = (finaliser.exactly, finaliser.over)
     exact, parts = (_Sides(way(rows.candidate, context), way(rows.baseline, context)) for way in ways)
@@ -146,14 +144,26 @@ def _opened(
 
 
 def statistics_of(
-    metric: ProtocolMetric, protocol: Protocol, results: Mapping[str, MetricResult], tested: Collection[str]
-) -> Reference | None:
-    """The statistics that a metric compares with, which must be those that its results were measured with."""
+    metrics: Sequence[ProtocolMetric],
+    protocol: Protocol,
+    results: Mapping[str, MetricResult],
+    tested: Collection[str],
+) -> dict[str, Reference]:
+    """The statistics that metrics compare with, by the metric's name: those that their results were measured with.
+
+    All of them together, because what several metrics share is read and cut once only while somebody holds it.
+    """
     from bfrbench.metrics.references import counted, open_reference
 
-    whole = open_reference(metric, protocol)
-    reference = None if whole is None else counted(metric, whole, tested)
-    if reference is not None and reference.digest != results[metric.name].reference_digest:
-        problem = f"the statistics of {metric.kind.reference} here are not those that {metric.name} was measured with"
-        raise NotComparable(problem, "put those statistics here, or run both sides again")
-    return reference
+    opened = {metric.name: open_reference(metric, protocol) for metric in metrics}
+    found = {}
+    for metric in metrics:
+        if (whole := opened[metric.name]) is None:
+            continue
+        found[metric.name] = counted(metric, whole, tested)
+        if found[metric.name].digest != results[metric.name].reference_digest:
+            problem = (
+                f"the statistics of {metric.kind.reference} here are not those that {metric.name} was measured with"
+            )
+            raise NotComparable(problem, "put those statistics here, or run both sides again")
+    return found

@@ -118,7 +118,8 @@ def _by_distance(entries: Sequence[Entry], metric: ProtocolMetric, protocol: Pro
         problem = f"{sum(usable)} images are too few to rank by {metric.name}"
         raise TooLittleMeasured(problem, f"measure at least {FEWEST_FOR_DISTANCE}")
     results, tested = entries[0].card.results.metrics, tables[0].column("id").to_pylist()
-    context = Context(statistics_of(metric, protocol, results, tested), people_of(tables[0]))
+    references = statistics_of([metric], protocol, results, tested)
+    context = Context(references.get(metric.name), people_of(tables[0]))
     finaliser, use = metric.kind.finaliser, np.array(usable)
     over = [finaliser.over(side, context) for side in rows]
     whole = [finaliser.exactly(side, context)(np.flatnonzero(use)) for side in rows]

@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 
 from bfrbench.bench import rowtable
+from bfrbench.bench.rules import GateRule
 from bfrbench.bench.run import references_of
 from bfrbench.bench.summary import summarise
 from bfrbench.cli import main
 from bfrbench.contracts import Row
 from bfrbench.errors import BfrbenchError, ConfigError, InputError, NotComparable, TooLittleMeasured
-from bfrbench.gate.distances import statistics_of
-from bfrbench.metrics import Protocol, load_protocol
+from bfrbench.gate.cells import Cell
+from bfrbench.gate.distances import see_distances, statistics_of
+from bfrbench.gate.pairing import Pairs
+from bfrbench.gate.verdict import Seen
+from bfrbench.metrics import Protocol, load_protocol, reference
 from bfrbench.metrics.certify import obstacles
 from bfrbench.metrics.protocol import parse_protocol
 from bfrbench.metrics.reference import Reference, load_reference
@@ -118,10 +122,25 @@ def test_the_gate_takes_away_the_same_images_and_refuses_other_statistics() -> N
     made().save(place("ffhq512"))
     protocol = pmrf("tested")
     results = numbers(protocol, made(), table_of())
-    found = statistics_of(protocol.metric("precision"), protocol, results, TESTED)
-    assert found is not None and found.n == 20
+    found = statistics_of([protocol.metric("precision")], protocol, results, TESTED)
+    assert found["precision"].n == 20
     with pytest.raises(NotComparable, match="are not those that precision was measured with"):
-        statistics_of(protocol.metric("precision"), protocol, results, TESTED[:5])
+        statistics_of([protocol.metric("precision")], protocol, results, TESTED[:5])
+
+
+def test_the_gate_reads_and_cuts_a_reference_once_for_all_its_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    made().save(place("ffhq512"))
+    protocol, done = pmrf("tested"), list[str]()
+    results = numbers(protocol, made(), table_of())
+    for where, name in ((reference, "_load"), (Reference, "_left")):
+        whole = getattr(where, name)
+        monkeypatch.setattr(where, name, lambda *a, whole=whole, name=name: done.append(name) or whole(*a))
+    monkeypatch.setattr("bfrbench.gate.distances.FEWEST_FOR_DISTANCE", 8)
+    monkeypatch.setattr("bfrbench.gate.distances.SUBSETS", 2)
+    cells = [Cell(name, None, None, GateRule(metric=name, max_drop=0.1)) for name in ("fid-ffhq", "kid-ffhq")]
+    asked = [(cell, protocol.metric(cell.metric), np.ones(len(TESTED), dtype=bool)) for cell in cells]
+    told = see_distances(asked, protocol, Pairs(table_of(), table_of()), results, 0.95)
+    assert done == ["_load", "_left"] and all(isinstance(one, Seen) for one in told.values())
 
 
 def test_metrics_of_one_protocol_share_what_one_file_holds() -> None:
