@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from bfrbench.bench.scorecard import Measured
 from bfrbench.contracts import Row
 from bfrbench.errors import TooLittleMeasured
 from bfrbench.metrics import Context, ProtocolMetric, Value
+from bfrbench.metrics.features import failures
 from bfrbench.metrics.mean import Mean
 
 if TYPE_CHECKING:
@@ -53,11 +55,23 @@ def measured(
         return _shown(value, value.note or f"the value is {value.value}")
     if not interval:
         return _shown(value, value.note)
+    return _with_interval(value, partial(_interval, metric, rows, context, value.value, step))
+
+
+def measured_at(whole: Measured, numbers: Floats, rows: Sequence[Row], context: Context) -> Measured:
+    """The number over some images as the whole set's has it, by their `numbers` (see `Finaliser.held`)."""
+    kept, failed = numbers[~np.isnan(numbers)], failures(rows)
+    if not len(kept):
+        return _shown(Value(None, 0, failed), whole.note or "no image could be measured")
+    value = Value(float(kept.mean()), len(kept), failed, whole.extra)
+    return _with_interval(value, partial(_held, numbers, rows, context))
+
+
+def _with_interval(value: Value, interval: Callable[[], tuple[float, float]]) -> Measured:
     try:
-        estimate = _interval(metric, rows, context, value.value, step)
+        low, high = interval()
     except TooLittleMeasured as error:
         return _shown(value, value.note or f"no interval: {error.problem}")
-    low, high = estimate
     return _shown(value, value.note, low, high)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from bfrbench.bench import rowtable
 from bfrbench.bench.intervals import measured
-from bfrbench.bench.rules import GateRule
+from bfrbench.bench.rules import Breakdown, GateRule
+from bfrbench.bench.summary import summarise
 from bfrbench.contracts import Row
 from bfrbench.gate.cells import Cell
 from bfrbench.gate.distances import see_distances
@@ -106,6 +107,27 @@ def test_parts_are_judged_at_the_threshold_of_the_whole_set() -> None:
     assert left_out.over(rows, context)(np.array([7])) != left_out.over(rows, context)(np.array([7]))  # NaN
     few = finaliser.over(rows[:20], context)
     assert np.isnan(few(np.arange(20))), "too few pairs to set a threshold"
+
+
+def test_a_bin_is_judged_at_the_threshold_of_the_whole_set_as_in_the_gate() -> None:
+    rows, names = faces(np.random.default_rng(5), 40, 4, noise=0.6)
+    rows[3] = Row(rows[3].id, "no_face")
+    images = [
+        rowtable.ImageRow(row.id, "ok", "0", names[row.id], yaw=float(index % 40 - 5)) for index, row in enumerate(rows)
+    ]
+    breakdown = Breakdown(by="yaw", edges=(-100.0, 0.0, 100.0))
+    table = rowtable.make(images, {METRIC.rows: rows})
+    found = summarise(table, [METRIC], [breakdown], {})
+    whole, context = found.metrics[METRIC.name], Context(identities=names)
+    numbers, low = METRIC.kind.finaliser.held(rows, context), np.array([image.yaw < 0 for image in images])
+    assert numbers is not None and whole.value == pytest.approx(numbers.mean())
+    bins = [cell.metrics[METRIC.name] for cell in found.breakdowns if cell.n]
+    assert [one.n for one in bins] == [20, 140] and [one.failed for one in bins] == [{"no_face": 1}, {}]
+    for one, chosen in zip(bins, (low, ~low), strict=True):
+        people = [names[row.id] for row, here in zip(rows, chosen, strict=True) if here]
+        expected = rate_estimate(numbers[chosen], people).interval
+        assert one.value == pytest.approx(numbers[chosen].mean()) and one.extra == whole.extra
+        assert (one.low, one.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
 
 
 def test_the_gate_charges_a_candidate_with_the_faces_that_are_not_found_any_more() -> None:
