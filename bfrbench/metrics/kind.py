@@ -110,6 +110,9 @@ class Kind(ABC, Generic[C]):
     exact: ClassVar[bool] = False
     """Whether a row is a fact of its image, which another seed of an equal restorer leaves as it is: a gate then
     counts, and asks no statistics."""
+    keeps_truth: ClassVar[bool] = False
+    """Whether the row of an image that was not restored keeps the feature of its ground truth, because numbers are
+    held against the truths of all images."""
     version: ClassVar[int] = 1
     """Raised when the numbers of a kind change for the same choices: it is part of every digest."""
 
