@@ -147,7 +147,10 @@ def reference_features(state: Table, reference: str | None, context: Context) ->
 
 
 class Kid(InceptionKind[KidChoices]):
-    """The distance; unbiased, so it can be compared across numbers of images as FID cannot."""
+    """The distance; unbiased against other images, so it can be compared across numbers of images as FID cannot.
+
+    Against the truth of the same N images it lies lower, by what shrinks as 1/N: each image is like its own truth.
+    """
 
     Choices = KidChoices
 
