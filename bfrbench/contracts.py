@@ -114,7 +114,8 @@ Status: TypeAlias = Literal["ok", "no_face", "nan", "bad_shape", "timeout", "err
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one metric says of one image: a number, or a feature that its finaliser will use."""
+    """What one metric says of one image: a number, or a feature that its finaliser will use. A row that is not `ok` may
+    have the feature of its ground truth alone."""
 
     id: str
     status: Status = "ok"

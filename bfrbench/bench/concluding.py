@@ -21,7 +21,7 @@ from bfrbench.metrics import ProtocolMetric
 from bfrbench.progress import Progress
 
 FOLDER = "conclusion"
-_FORM = 1
+_FORM = 2
 """Raised when the same rows would come to other numbers."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from bfrbench.bench.scorecard import Measured
 from bfrbench.contracts import Row
 from bfrbench.errors import TooLittleMeasured
 from bfrbench.metrics import Context, ProtocolMetric, Value
+from bfrbench.metrics.features import failures
 from bfrbench.metrics.mean import Mean
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def is_mean(metric: ProtocolMetric) -> bool:
 
 def steps_of(metric: ProtocolMetric) -> int:
     """How many steps the number of one metric and its interval take at most."""
-    return 1 if is_mean(metric) else 2 + SUBSETS
+    return 1 if is_mean(metric) else 1 + SUBSETS
 
 
 def measured(
@@ -53,11 +55,23 @@ def measured(
         return _shown(value, value.note or f"the value is {value.value}")
     if not interval:
         return _shown(value, value.note)
+    return _with_interval(value, partial(_interval, metric, rows, context, value.value, step))
+
+
+def measured_at(whole: Measured, numbers: Floats, rows: Sequence[Row], context: Context) -> Measured:
+    """The number over some images as the whole set's has it, by their `numbers` (see `Finaliser.held`)."""
+    kept, failed = numbers[~np.isnan(numbers)], failures(rows)
+    if not len(kept):
+        return _shown(Value(None, 0, failed), whole.note or "no image could be measured")
+    value = Value(float(kept.mean()), len(kept), failed, whole.extra)
+    return _with_interval(value, partial(_held, numbers, rows, context))
+
+
+def _with_interval(value: Value, interval: Callable[[], tuple[float, float]]) -> Measured:
     try:
-        estimate = _interval(metric, rows, context, step)
+        low, high = interval()
     except TooLittleMeasured as error:
         return _shown(value, value.note or f"no interval: {error.problem}")
-    low, high = estimate
     return _shown(value, value.note, low, high)
 
 
@@ -82,12 +96,12 @@ def rounded(value: float | None, digits: int = 10) -> float | None:
 
 
 def _interval(
-    metric: ProtocolMetric, rows: Sequence[Row], context: Context, step: Callable[[], None]
+    metric: ProtocolMetric, rows: Sequence[Row], context: Context, value: float, step: Callable[[], None]
 ) -> tuple[float, float]:
     if is_mean(metric):
         return _mean(metric, rows, context)
     numbers = metric.kind.finaliser.held(rows, context)
-    return _distance(metric, rows, context, step) if numbers is None else _held(numbers, rows, context)
+    return _distance(metric, rows, context, value, step) if numbers is None else _held(numbers, rows, context)
 
 
 def _held(numbers: Floats, rows: Sequence[Row], context: Context) -> tuple[float, float]:
@@ -132,7 +146,7 @@ def _combined(finaliser: Mean, end: float) -> float:
 
 
 def _distance(
-    metric: ProtocolMetric, rows: Sequence[Row], context: Context, step: Callable[[], None]
+    metric: ProtocolMetric, rows: Sequence[Row], context: Context, value: float, step: Callable[[], None]
 ) -> tuple[float, float]:
     """Subsets of people, centred on the point estimate."""
     from bfrbench.stats import subsample_estimate
@@ -145,5 +159,5 @@ def _distance(
         step()
         return number
 
-    interval = subsample_estimate(statistic, len(rows), people, level=LEVEL, resamples=SUBSETS).interval
-    return interval.low, interval.high
+    estimate = subsample_estimate(statistic, len(rows), people, level=LEVEL, resamples=SUBSETS, whole=value)
+    return estimate.interval.low, estimate.interval.high

@@ -51,7 +51,7 @@ def missing(plan: Plan) -> list[str]:
             lacking.append(str(error))
     for metric in plan.stage.metrics:
         try:
-            open_reference(metric, plan.stage.protocol, store)
+            open_reference(metric, plan.stage.protocol, store, tested=plan.draft.ids)
         except BfrbenchError as error:
             lacking.append(str(error))
     return lacking

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +77,7 @@ class _Run:
 
     def to_the_end(self, stopping: Stopping, claims: Claims) -> Scorecard:
         """Work while there is any; then one process concludes and the others wait for it."""
-        self.references = references_of(self.plan)
+        self.references = references_of(self.plan, self.journal.manifest.ids)
         self._event("run-started", images=len(self.journal.manifest.ids))
         while True:
             if not self.complete:
@@ -186,12 +186,12 @@ class _Run:
             headway.look_now()
 
 
-def references_of(plan: Plan) -> dict[str, Reference]:
-    """The statistics that metrics compare with, by the metric's name; one that is missing is an error at the start."""
+def references_of(plan: Plan, tested: Sequence[str]) -> dict[str, Reference]:
+    """The statistics that metrics compare with, by the metric's name. One that is missing, or that has nothing but the
+    images under test where those are left out, is an error at the start."""
     from bfrbench.metrics.references import open_reference
 
-    protocol = plan.stage.protocol
-    found = {metric.name: open_reference(metric, protocol) for metric in plan.stage.metrics}
+    found = {metric.name: open_reference(metric, plan.stage.protocol, tested=tested) for metric in plan.stage.metrics}
     return {name: reference for name, reference in found.items() if reference is not None}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bfrbench.bench.lenient import LenientScorer
     from bfrbench.bench.restoring import U8Batch
 
+    Look = Callable[[Scored], dict[str, list[Row]]]
+
 
 @dataclass
 class Scoring:
@@ -38,8 +40,10 @@ class Scoring:
     def table(self, prepared: Sequence[Prepared], answer: Answer) -> pa.Table:
         """The rows of one batch."""
         sound = [index for index, status in enumerate(answer.statuses) if status == "ok"]
+        lost = [index for index, status in enumerate(answer.statuses) if status != "ok"]
         found = self._measure([prepared[index] for index in sound], answer, sound)
-        rows = {name: _woven(prepared, answer, sound, some) for name, some in found.items()}
+        truths = self._truths([prepared[index] for index in lost])
+        rows = {name: _woven(prepared, answer, found[name], truths.get(name, ())) for name in found}
         each = answer.seconds / len(prepared)
         images = [_image_row(one, answer, index, each) for index, one in enumerate(prepared)]
         return rowtable.make(images, rows)
@@ -57,22 +61,32 @@ class Scoring:
             with writing(self.images):
                 for one, image in zip(prepared, answer.images[sound], strict=True):
                     codec.save(self.images, self.codec, one.id, image)
-        return self._fitting(prepared, restored)
+        return self._fitting(prepared, restored, self.scorer.rows)
 
-    def _fitting(self, prepared: Sequence[Prepared], restored: U8Batch) -> dict[str, list[Row]]:
+    def _truths(self, prepared: Sequence[Prepared]) -> dict[str, list[Row]]:
+        """What the ground truth alone says of images that were not restored."""
+        import numpy as np
+
+        known = [one.gt for one in prepared if one.gt is not None]
+        if not prepared or len(known) < len(prepared) or not self.scorer.keeps_truths:
+            return {}
+        return self._fitting(prepared, np.stack(known), self.scorer.truths)
+
+    def _fitting(self, prepared: Sequence[Prepared], restored: U8Batch, look: Look) -> dict[str, list[Row]]:
         """The rows of some images, as many at a time as fit into memory."""
         count = len(prepared)
         middle = (count + 1) // 2
         if self.fits is None or count <= self.fits:
             try:
-                return self._rows(prepared, restored)
+                return self._rows(prepared, restored, look)
             except Exception as error:
                 if count == 1 or not is_out_of_memory(error):
                     raise
                 self._notes.append(f"scoring {count} images at once does not fit into memory; halved")
                 self.fits = middle
             self._free_memory()  # here nothing holds the tensors that did not fit
-        first, second = (self._fitting(prepared[part], restored[part]) for part in (slice(middle), slice(middle, None)))
+        parts = (slice(middle), slice(middle, None))
+        first, second = (self._fitting(prepared[part], restored[part], look) for part in parts)
         return {name: first[name] + second[name] for name in first}
 
     def _free_memory(self) -> None:
@@ -81,12 +95,12 @@ class Scoring:
 
             torch.cuda.empty_cache()
 
-    def _rows(self, prepared: Sequence[Prepared], restored: U8Batch) -> dict[str, list[Row]]:
+    def _rows(self, prepared: Sequence[Prepared], restored: U8Batch, look: Look) -> dict[str, list[Row]]:
         import numpy as np
 
         truths = [one.gt for one in prepared if one.gt is not None]
         draws = tuple(one.draw for one in prepared if one.draw is not None)
-        rows: dict[str, list[Row]] = self.scorer.rows(
+        return look(
             Scored(
                 tuple(one.id for one in prepared),
                 self._tensor(np.stack([one.lq for one in prepared])),
@@ -96,18 +110,18 @@ class Scoring:
                 points=tuple(one.points for one in prepared),
             )
         )
-        return rows
 
     def _tensor(self, images: U8Batch) -> Tensor:
         return as_float(images, self.device)
 
 
-def _woven(prepared: Sequence[Prepared], answer: Answer, sound: list[int], some: Sequence[Row]) -> list[Row]:
+def _woven(prepared: Sequence[Prepared], answer: Answer, measured: Sequence[Row], truths: Sequence[Row]) -> list[Row]:
     """The rows of the images that were measured, and of those that could not be, in order."""
-    measured = dict(zip(sound, some, strict=True))
+    known = {row.id: row.feature for row in truths}
+    rows = iter(measured)
     return [
-        measured[index] if index in measured else Row(one.id, answer.statuses[index])
-        for index, one in enumerate(prepared)
+        next(rows) if status == "ok" else Row(one.id, status, feature=known.get(one.id))
+        for one, status in zip(prepared, answer.statuses, strict=True)
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bfrbench.bench.intervals import FEWEST_FOR_DISTANCE, is_mean, measured, rounded
+from bfrbench.bench.intervals import FEWEST_FOR_DISTANCE, is_mean, measured, measured_at, rounded
 from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.rules import Breakdown
 from bfrbench.bench.scorecard import BreakdownResult, FailedImage, Measured, MetricResult, RunStatus
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from bfrbench.metrics.reference import Reference
+    from bfrbench.stats.bits import Floats
 
     Chosen = npt.NDArray[np.intp]
 
@@ -159,7 +160,10 @@ def _group(identity: str, groups: int) -> int:
 def _maker(asked: _Asked, bins: Sequence[_Bin], watch: Watch) -> Callable[[], Numbers]:
     def make() -> Numbers:
         whole = _result(asked, watch)
-        return Numbers(whole=whole, bins=tuple(_measured_in(one.chosen, asked, watch) for one in bins))
+        held = asked.metric.kind.finaliser.held(asked.rows, asked.context) if bins else None
+        if held is None:
+            return Numbers(whole=whole, bins=tuple(_measured_in(one.chosen, asked, watch) for one in bins))
+        return Numbers(whole=whole, bins=tuple(_held_in(one.chosen, asked, whole, held, watch) for one in bins))
 
     return make
 
@@ -179,6 +183,13 @@ def _result(asked: _Asked, watch: Watch) -> MetricResult:
         reference_digest=asked.reference,
         digest=metric.digest,
     )
+
+
+def _held_in(chosen: Chosen, asked: _Asked, whole: Measured, held: Floats, watch: Watch) -> Measured:
+    """Of a mean over images once what they are held against is fixed: for a bin it is what it is for the whole set."""
+    found = measured_at(whole, held[chosen], [asked.rows[int(index)] for index in chosen], asked.context)
+    watch.step()
+    return found
 
 
 def _measured_in(chosen: Chosen, asked: _Asked, watch: Watch) -> Measured:

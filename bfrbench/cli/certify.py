@@ -97,7 +97,8 @@ def _measured(
         return {}, not_measured
     scorer = Scorer(part.only(names), device, store, available=available)
     wanted = {name: path for name, path in given.items() if name not in not_measured}
-    found = score(folders.batches(batch), scorer, references=references_of(scorer, store, wanted))
+    references = references_of(scorer, store, wanted, tested=folders.ids)
+    found = score(folders.batches(batch), scorer, references=references)
     return found.values, not_measured
 
 

@@ -37,7 +37,7 @@ def build(
     folder
         Folder of images.
     out
-        The file; by default in the user's folder, where protocols find it by name.
+        The file, which ends in .safetensors; by default in the user's folder, where protocols find it by name.
     name
         The name; by default that of the file, else that of the folder.
     protocol
@@ -55,6 +55,7 @@ def build(
     from bfrbench.metrics.references import build_reference
     from bfrbench.progress import track
 
+    _check_out(out)
     chosen, taker = _taker(protocol, metric)
     called = name or (out.stem if out else folder.name)
     pictures = pair_folders(folder, {})
@@ -83,7 +84,7 @@ def import_(
     file
         The published file.
     out
-        The file to write; by default in the user's folder, where protocols find it by name.
+        The file to write, which ends in .safetensors; by default in the user's folder, where protocols find it by name.
     name
         The name; by default that of the file.
     protocol
@@ -93,6 +94,7 @@ def import_(
     """
     from bfrbench.metrics.references import read_reference
 
+    _check_out(out)
     chosen, taker = _taker(protocol, metric)
     _land(read_reference(file, taker, chosen, name or file.stem), out, json)
 
@@ -124,6 +126,13 @@ def _taker(protocol: str, metric: str | None) -> tuple[Protocol, ProtocolMetric]
         if isinstance(one.kind, InceptionKind):
             return chosen, one
     raise UsageError(f"protocol {chosen.name} has no metric that compares with a reference", "take another protocol")
+
+
+def _check_out(out: Path | None) -> None:
+    from bfrbench.metrics.references import check_suffix
+
+    if out is not None:
+        check_suffix(out)
 
 
 def _land(reference: Reference, out: Path | None, json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,10 +41,13 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Sides:
-    """One metric's number over the images at some positions, on both sides: worked out once for all its cells."""
+    """One metric's number over the images at some positions, on both sides."""
 
     candidate: Callable[[Ints], float]
     baseline: Callable[[Ints], float]
+
+    def both(self, positions: Ints) -> tuple[float, float]:
+        return self.candidate(positions), self.baseline(positions)
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,22 @@ class _Asked:
     """Images of the cell that both sides have features of."""
     lost: int
     """Images of the cell that the baseline alone has features of."""
-    sides: _Sides
+    exact: _Sides
+    parts: _Sides
+    """Worked out once for all cells and parts; for their deviations only (see `Finaliser.over`)."""
 
-    def values(self, positions: Ints) -> tuple[float, float]:
-        chosen = positions[self.usable[positions]]
-        return self.sides.candidate(chosen), self.sides.baseline(chosen)
+    @cached_property
+    def values(self) -> tuple[float, float]:
+        return self.exact.both(np.flatnonzero(self.usable))
 
-    def drop(self, positions: Ints) -> float:
-        ours, theirs = self.values(positions)
+    @property
+    def drop(self) -> float:
+        return self._drop(*self.values)
+
+    def drop_in(self, positions: Ints) -> float:
+        return self._drop(*self.parts.both(positions[self.usable[positions]]))
+
+    def _drop(self, ours: float, theirs: float) -> float:
         return theirs - ours if self.metric.higher_is_better else ours - theirs
 
 
@@ -88,14 +100,20 @@ def see_distances(
     if not enough:
         return found
     metrics = {metric.name: metric for _, metric, _, _ in enough}
-    sides = {name: _opened(metric, protocol, pairs, rows[name], results) for name, metric in metrics.items()}
-    judged = [_Asked(cell, metric, usable, lost, sides[metric.name]) for cell, metric, usable, lost in enough]
-    drawn = subsample(lambda at: [one.drop(at) for one in judged], len(pairs), pairs.people, resamples=SUBSETS)
+    references = statistics_of(list(metrics.values()), protocol, results, pairs.candidate.column("id").to_pylist())
+    sides = {name: _opened(metric, references.get(name), pairs, rows[name]) for name, metric in metrics.items()}
+    judged = [_Asked(cell, metric, usable, lost, *sides[metric.name]) for cell, metric, usable, lost in enough]
+    drawn = subsample(
+        lambda at: [one.drop_in(at) for one in judged],
+        len(pairs),
+        pairs.people,
+        resamples=SUBSETS,
+        whole=[one.drop for one in judged],
+    )
     two_sided = any(one.cell.rule.max_gain is not None for one in judged)
     family = subsample_family(drawn, level=level, side="both" if two_sided else "low")
-    everyone = np.arange(len(pairs), dtype=np.int64)
     for index, one in enumerate(judged):
-        ours, theirs = one.values(everyone)
+        ours, theirs = one.values
         found[one.cell] = Seen(
             n=int(one.usable.sum()),
             baseline=theirs,
@@ -117,23 +135,35 @@ def _rows(metric: ProtocolMetric, pairs: Pairs) -> _Rows:
     return _Rows(ours, theirs, here & there, there & ~here)
 
 
-def _opened(
-    metric: ProtocolMetric, protocol: Protocol, pairs: Pairs, rows: _Rows, results: Mapping[str, MetricResult]
-) -> _Sides:
-    reference = statistics_of(metric, protocol, results, pairs.candidate.column("id").to_pylist())
+def _opened(metric: ProtocolMetric, reference: Reference | None, pairs: Pairs, rows: _Rows) -> tuple[_Sides, _Sides]:
+    """Its numbers as a scorecard shows them, and those of many parts."""
     context, finaliser = Context(reference, people_of(pairs.candidate)), metric.kind.finaliser
-    return _Sides(finaliser.over(rows.candidate, context), finaliser.over(rows.baseline, context))
+    ways = (finaliser.exactly, finaliser.over)
+    exact, parts = (_Sides(way(rows.candidate, context), way(rows.baseline, context)) for way in ways)
+    return exact, parts
 
 
 def statistics_of(
-    metric: ProtocolMetric, protocol: Protocol, results: Mapping[str, MetricResult], tested: Collection[str]
-) -> Reference | None:
-    """The statistics that a metric compares with, which must be those that its results were measured with."""
+    metrics: Sequence[ProtocolMetric],
+    protocol: Protocol,
+    results: Mapping[str, MetricResult],
+    tested: Collection[str],
+) -> dict[str, Reference]:
+    """The statistics that metrics compare with, by the metric's name: those that their results were measured with.
+
+    All of them together, because what several metrics share is read and cut once only while somebody holds it.
+    """
     from bfrbench.metrics.references import counted, open_reference
 
-    whole = open_reference(metric, protocol)
-    reference = None if whole is None else counted(metric, whole, tested)
-    if reference is not None and reference.digest != results[metric.name].reference_digest:
-        problem = f"the statistics of {metric.kind.reference} here are not those that {metric.name} was measured with"
-        raise NotComparable(problem, "put those statistics here, or run both sides again")
-    return reference
+    opened = {metric.name: open_reference(metric, protocol) for metric in metrics}
+    found = {}
+    for metric in metrics:
+        if (whole := opened[metric.name]) is None:
+            continue
+        found[metric.name] = counted(metric, whole, tested)
+        if found[metric.name].digest != results[metric.name].reference_digest:
+            problem = (
+                f"the statistics of {metric.kind.reference} here are not those that {metric.name} was measured with"
+            )
+            raise NotComparable(problem, "put those statistics here, or run both sides again")
+    return found

@@ -118,9 +118,11 @@ def _by_distance(entries: Sequence[Entry], metric: ProtocolMetric, protocol: Pro
         problem = f"{sum(usable)} images are too few to rank by {metric.name}"
         raise TooLittleMeasured(problem, f"measure at least {FEWEST_FOR_DISTANCE}")
     results, tested = entries[0].card.results.metrics, tables[0].column("id").to_pylist()
-    context = Context(statistics_of(metric, protocol, results, tested), people_of(tables[0]))
-    over = [metric.kind.finaliser.over(side, context) for side in rows]
-    use = np.array(usable)
+    references = statistics_of([metric], protocol, results, tested)
+    context = Context(references.get(metric.name), people_of(tables[0]))
+    finaliser, use = metric.kind.finaliser, np.array(usable)
+    over = [finaliser.over(side, context) for side in rows]
+    whole = [finaliser.exactly(side, context)(np.flatnonzero(use)) for side in rows]
 
     def distances(positions: Ints) -> list[float]:
         chosen = positions[use[positions]]
@@ -128,7 +130,7 @@ def _by_distance(entries: Sequence[Entry], metric: ProtocolMetric, protocol: Pro
 
     people = tables[0].column("identity").to_pylist()
     better = metric.higher_is_better
-    return rank_distances(distances, len(usable), people, higher_is_better=better, resamples=SUBSETS)
+    return rank_distances(distances, len(usable), people, higher_is_better=better, resamples=SUBSETS, whole=whole)
 
 
 def _sorted(entry: Entry) -> pa.Table:

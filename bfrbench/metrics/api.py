@@ -57,7 +57,7 @@ def score(
     _refuse_no_device(device)
     scorer = Scorer(chosen, device, store, available=_available(folders))
     given = {metric: Path(place) for metric, place in (references or {}).items()}
-    found = references_of(scorer, store, given)
+    found = references_of(scorer, store, given, tested=folders.ids)
     with Progress("scoring", total=len(folders.ids)) as progress:
 
         def seen(scored: Scored, rows: Mapping[str, list[Row]]) -> None:

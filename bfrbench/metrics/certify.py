@@ -104,7 +104,7 @@ def _obstacle(
         for name in metric.kind.weights:
             store.path(name)
         if metric.name not in given:
-            open_reference(metric, protocol, store)
+            open_reference(metric, protocol, store, givable=True)
     except BfrbenchError as error:
         return str(error)
     return ""

@@ -89,11 +89,6 @@ class Parts:
         rows = np.arange(0, len(averaged), ceil(len(averaged) * len(columns) / _BYTES))
         return cls(balls, images, _ranks(averaged[rows], columns, balls, rows, by_ball), rows, by_ball, counted, k)
 
-    @property
-    def whole(self) -> bool:
-        """Whether every image is averaged over."""
-        return len(self.rows) == len(self.balls.centres if self.by_ball else self.images)
-
     def number(self, centres: Mask, images: Mask) -> float | None:
         """Over the part that the masks say; None where too many balls reach farther than is known."""
         last, short = self.balls.last(centres, self.k)
@@ -166,7 +161,7 @@ def part_number(
         if min(len(places), int(theirs.sum())) <= k:
             return float("nan")
         found = parts.number(*((ours, theirs) if recall else (theirs, ours)))
-        if found is None or (len(places) == len(restored) and not parts.whole):
+        if found is None:
             return direct(restored[ours], real[theirs])
         return found / k if what == "density" else found
 

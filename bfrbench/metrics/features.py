@@ -41,6 +41,14 @@ def _sound(row: Row, failed: Counter[Status]) -> bool:
     return False
 
 
+def failures(rows: Iterable[Row]) -> Counter[Status]:
+    """How many of these rows are not sound, by reason."""
+    failed = Counter[Status]()
+    for row in rows:
+        _sound(row, failed)
+    return failed
+
+
 @dataclass(frozen=True)
 class Table:
     """Every sound row's id and features, and the failures by reason."""

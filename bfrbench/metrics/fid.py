@@ -62,7 +62,7 @@ class FrechetDistance(Finaliser[Clouds]):
         return Value(distance, state.restored.n, failed, extra, note)
 
     def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
-        if not any(row.feature is not None for row in rows):
+        if not any(row.status == "ok" and row.feature is not None for row in rows):
             return super().over(rows, context)
         features = Features.of(rows, self._feature, both=self._reference is None)
         return distances(features, None if self._reference is None else self._known(context))

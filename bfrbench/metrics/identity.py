@@ -19,11 +19,10 @@ from bfrbench.metrics.mean import Mean
 from bfrbench.metrics.per_image import ground_truth
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from bfrbench.contracts import Points, U8Image
     from bfrbench.faces.detect import FaceDetector
     from bfrbench.faces.recognise import Recogniser
+    from bfrbench.metrics.features import F32
     from bfrbench.weights import WeightStore
 
 
@@ -48,6 +47,7 @@ class IdentityKind(Kind[C]):
 
     rows_family = "identity"
     row_choices = ROW_CHOICES
+    keeps_truth = True
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -59,7 +59,8 @@ class IdentityKind(Kind[C]):
 
 
 class FacePairs:
-    """One row per image: the cosine, and both embeddings as its feature."""
+    """One row per image: the cosine, and both embeddings as its feature, or the truth's alone where only that could be
+    found."""
 
     def __init__(self, choices: IdentityChoices, store: WeightStore | None, device: str) -> None:
         from bfrbench.faces.recognise import load_recogniser
@@ -73,11 +74,12 @@ class FacePairs:
         given = batch.points if self._choices.points == "given" else None
         theirs = self._found(truth, given)
         ours = theirs if self._choices.align == "gt" else self._found(restored, None)
-        whole = [index for index in range(len(truth)) if ours[index] is not None and theirs[index] is not None]
-        crops = [self._crop(restored[i], ours[i]) for i in whole] + [self._crop(truth[i], theirs[i]) for i in whole]
+        known = [index for index in range(len(truth)) if theirs[index] is not None]
+        whole = [index for index in known if ours[index] is not None]
+        crops = [self._crop(restored[i], ours[i]) for i in whole] + [self._crop(truth[i], theirs[i]) for i in known]
         embedded = self._recogniser.embed(crops)
-        pairs = {i: embedded[[at, at + len(whole)]] for at, i in enumerate(whole)}
-        return [_row(name, pairs.get(index)) for index, name in enumerate(batch.ids)]
+        first, second = dict(zip(whole, embedded, strict=False)), dict(zip(known, embedded[len(whole) :], strict=True))
+        return [_row(name, first.get(index), second.get(index)) for index, name in enumerate(batch.ids)]
 
     def _found(self, pictures: Sequence[U8Image], given: Sequence[Points | None] | None) -> list[Points | None]:
         points: list[Points | None] = list(given) if given is not None else [None] * len(pictures)
@@ -114,10 +116,14 @@ def images(batch: Any) -> list[U8Image]:
     return [np.stack(list(planes), -1) for planes in quantise(batch.float()).cpu().numpy()]
 
 
-def _row(name: str, pair: np.ndarray[Any, Any] | None) -> Row:
-    if pair is None:
+def _row(name: str, ours: F32 | None, truth: F32 | None) -> Row:
+    import numpy as np
+
+    if truth is None:
         return Row(name, "no_face")
-    return Row(name, value=float(pair[0].astype(float) @ pair[1].astype(float)), feature=pair)
+    if ours is None:
+        return Row(name, "no_face", feature=truth[None])
+    return Row(name, value=float(ours.astype(float) @ truth.astype(float)), feature=np.stack([ours, truth]))
 
 
 class IdentityCosine(IdentityKind[IdentityChoices]):

@@ -110,7 +110,7 @@ class KernelDistance(Finaliser[Table]):
         )
 
     def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
-        """Above `LARGEST` images a part's number is that of pairs inside blocks, and the whole set's is the number."""
+        """Above `LARGEST` images a part's number is that of pairs inside blocks."""
         whole = self.fold(rows)
         if whole.n < 2:
             return super().over(rows, context)
@@ -121,11 +121,7 @@ class KernelDistance(Finaliser[Table]):
         def number(positions: Ints) -> float:
             chosen = at[positions]
             chosen = chosen[chosen >= 0]
-            if len(chosen) < 2:
-                return float("nan")
-            if large and len(chosen) == whole.n:
-                return kid(restored, against, self._choices)[0]
-            return of_part(chosen)
+            return of_part(chosen) if len(chosen) > 1 else float("nan")
 
         return number
 
@@ -151,7 +147,10 @@ def reference_features(state: Table, reference: str | None, context: Context) ->
 
 
 class Kid(InceptionKind[KidChoices]):
-    """The distance; unbiased, so it can be compared across numbers of images as FID cannot."""
+    """The distance; unbiased against other images, so it can be compared across numbers of images as FID cannot.
+
+    Against the truth of the same N images it lies lower, by what shrinks as 1/N: each image is like its own truth.
+    """
 
     Choices = KidChoices
 

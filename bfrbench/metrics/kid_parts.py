@@ -42,25 +42,24 @@ class _Block:
     within: F64
     """The kernel inside each side, summed over sides, without pairs of an image and itself."""
     across: F64 | None
-    """Between the sides."""
+    """Between the sides, without an image and its own truth."""
 
 
 def to_truth(restored: F32, truth: F32) -> Callable[[Ints], float]:
     """The distance of images at some places to the ground truth of the same images."""
     blocks = [
-        _Block(members, _apart(restored[members]) + _apart(truth[members]), kernel(restored[members], truth[members]))
+        _Block(members, _apart(restored[members]) + _apart(truth[members]), _apart(restored[members], truth[members]))
         for members in _dealt(len(restored), matrices=2)
     ]
 
     def distance(places: Ints) -> float:
-        inner, outer, pairs, squares = 0.0, 0.0, 0, 0
+        apart, pairs = 0.0, 0
         for block, marks in _marked(blocks, places, len(restored)):
             assert block.across is not None
-            inner += float(marks @ (block.within @ marks))
-            outer += float(marks @ (block.across @ marks))
+            apart += float(marks @ (block.within @ marks)) - 2 * float(marks @ (block.across @ marks))
             count = int(marks.sum())
-            pairs, squares = pairs + count * (count - 1), squares + count**2
-        return float(inner / pairs - 2 * outer / squares) if pairs else float("nan")
+            pairs += count * (count - 1)
+        return apart / pairs if pairs else float("nan")
 
     return distance
 
@@ -83,8 +82,9 @@ def to_reference(restored: F32, reference: F32) -> Callable[[Ints], float]:
     return distance
 
 
-def _apart(features: F32) -> F64:
-    found = kernel(features, features)
+def _apart(features: F32, others: F32 | None = None) -> F64:
+    """The kernel of different images only."""
+    found = kernel(features, features if others is None else others)
     np.fill_diagonal(found, 0.0)
     return found
 

@@ -84,17 +84,19 @@ class Finaliser(ABC, Generic[S]):
         such a mean."""
         return None
 
-    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
-        """The number over the rows at some positions, for many choices of positions; NaN where there is none.
-
-        For sets too large for that it may be an estimate that deviates from part to part as the number does.
-        """
+    def exactly(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        """The number over the rows at some positions, as a scorecard shows it; NaN where there is none."""
 
         def number(positions: Ints) -> float:
             value = self.value(self.fold([rows[int(index)] for index in positions]), context).value
             return math.nan if value is None else value
 
         return number
+
+    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+        """The same for many choices of positions, whose deviations are asked for and not the number itself: of sets
+        too large it may be an estimate that deviates from part to part as the number does."""
+        return self.exactly(rows, context)
 
 
 class Kind(ABC, Generic[C]):
@@ -108,6 +110,9 @@ class Kind(ABC, Generic[C]):
     exact: ClassVar[bool] = False
     """Whether a row is a fact of its image, which another seed of an equal restorer leaves as it is: a gate then
     counts, and asks no statistics."""
+    keeps_truth: ClassVar[bool] = False
+    """Whether the row of an image that was not restored keeps the feature of its ground truth, because numbers are
+    held against the truths of all images."""
     version: ClassVar[int] = 1
     """Raised when the numbers of a kind change for the same choices: it is part of every digest."""
 

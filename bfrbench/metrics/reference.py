@@ -86,22 +86,30 @@ class Reference:
         """What was left for metrics that are still at it: several share one copy of the features."""
         return WeakValueDictionary()
 
-    def _left(self, taken: frozenset[str]) -> Reference:
+    def check_without(self, ids: Collection[str]) -> None:
+        """Raises what `without` would, at once."""
+        self._check_left(frozenset(ids) & frozenset(self.ids))
+
+    def _check_left(self, taken: frozenset[str]) -> None:
         if not self.ids:
             raise InputError(
                 f"the reference {self.name} does not know its images, so none can be left out",
                 "build it with 'bfrbench reference build --keep-features'",
             )
-        if not taken:
-            return replace(self, left_out=())
-        if self.features is None or self.n is None:
+        if taken and (self.features is None or self.n is None):
             raise InputError(
                 f"the reference {self.name} holds {len(taken)} of the images under test and kept no features",
                 "build it with 'bfrbench reference build --keep-features'",
             )
-        kept = np.array([name not in taken for name in self.ids])
-        if kept.sum() < 2:
+        if taken and sum(name not in taken for name in self.ids) < 2:
             raise TooLittleMeasured(f"the reference {self.name} has no images but those under test", "take another")
+
+    def _left(self, taken: frozenset[str]) -> Reference:
+        self._check_left(taken)
+        if not taken:
+            return replace(self, left_out=())
+        assert self.features is not None and self.n is not None
+        kept = np.array([name not in taken for name in self.ids])
         whole = Moments(self.n, self.mean, self.covariance * (self.n - 1))
         left = of_moments(whole.without(Moments.of(self.features[~kept])))
         return replace(
@@ -118,9 +126,6 @@ class Reference:
     def save(self, path: Path) -> None:
         from safetensors.numpy import save_file
 
-        if self.left_out is not None:  # a file stands for itself, whatever it was cut from
-            replace(self, left_out=None, whole="").save(path)
-            return
         arrays: dict[str, npt.NDArray[Any]] = {"mean": self.mean, "covariance": self.covariance}
         if self.features is not None:
             arrays["features"] = self.features

@@ -30,11 +30,19 @@ def folder() -> Path:
 
 
 def open_reference(
-    metric: ProtocolMetric, protocol: Protocol, store: WeightStore | None = None, given: Path | None = None
+    metric: ProtocolMetric,
+    protocol: Protocol,
+    store: WeightStore | None = None,
+    given: Path | None = None,
+    *,
+    tested: Collection[str] = (),
+    givable: bool = False,
 ) -> Reference | None:
     """The statistics that a metric compares with, or None where it needs none: `given`, else by the name it chose.
 
-    A name is a file of `folder()` or a weight card of published statistics.
+    A name is a file of `folder()` or a weight card of published statistics. Where the images under test are left out,
+    one of which nothing would be left without those that are `tested` is refused. Callers whom a file can be `given`
+    say so, for the remedy.
     """
     from bfrbench.weights import WeightStore
 
@@ -49,9 +57,11 @@ def open_reference(
     elif name in store.cards:
         found = read_reference(store.path(name), metric, protocol, name)
     else:
-        raise UnknownName("reference", name, names(), remedy(metric, protocol, name))
+        raise UnknownName("reference", name, names(), remedy(metric, protocol, name, givable=givable))
     found.check(metric.extractor, metric.name)
     _check_features(found, metric, protocol, given)
+    if tested and metric.kind.leaves_out_tested:
+        found.check_without(tested)
     return found
 
 
@@ -70,11 +80,19 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder().glob(f"*{SUFFIX}"))
 
 
-def remedy(metric: ProtocolMetric, protocol: Protocol, name: str) -> str:
+def check_suffix(path: Path) -> None:
+    """A file under another name would be written as ours and read as somebody else's."""
+    if path.suffix != SUFFIX:
+        problem = f"{path} does not end in {SUFFIX}, by which a reference's file is known"
+        raise UsageError(problem, f"write it to {path.parent / (path.stem or 'reference')}{SUFFIX}")
+
+
+def remedy(metric: ProtocolMetric, protocol: Protocol, name: str, *, givable: bool = False) -> str:
     """How to get a reference that is not here."""
     others = (one.kind for one in protocol.metrics if one.kind.reference == name)
     command = _build(metric, protocol, any(kind.reference_features for kind in others), f"--name {name}")
-    return f"make it with '{command}', give a file with --reference {metric.name}=FILE, or leave {metric.name} out"
+    give = f", give a file with --reference {metric.name}=FILE," if givable else ""
+    return f"make it with '{command}'{give} or leave {metric.name} out"
 
 
 def _build(metric: ProtocolMetric, protocol: Protocol, features: bool, where: str) -> str:
@@ -87,7 +105,7 @@ def _check_features(found: Reference, metric: ProtocolMetric, protocol: Protocol
     if not metric.kind.reference_features or (found.features is not None and found.ids):
         return
     what = "leaves the images under test out of" if metric.kind.leaves_out_tested else "compares with every image of"
-    where = f"--name {metric.kind.reference}" if given is None else f"--out {given}"
+    where = f"--name {metric.kind.reference}" if given is None else f"--out {given.with_suffix(SUFFIX)}"
     raise InputError(
         f"{metric.name} {what} the reference {found.name}, which kept no features of its images",
         f"make it with '{_build(metric, protocol, True, where)}', or leave {metric.name} out",

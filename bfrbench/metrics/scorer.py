@@ -103,6 +103,21 @@ class Scorer:
             sound = batch if all(finite) else take(batch, [index for index, fine in enumerate(finite) if fine])
             return {name: self._of(measure, batch, sound, finite) for name, measure in self._measures.items()}
 
+    @property
+    def keeps_truths(self) -> bool:
+        return any(metric.kind.keeps_truth for metric in self.metrics)
+
+    def truths(self, batch: Scored) -> dict[str, list[Row]]:
+        """For the rows that keep it, the feature of the ground truth alone; whatever was restored is not looked at."""
+        import torch
+
+        if batch.gt is None:
+            return {}
+        itself = replace(batch, restored=batch.gt)
+        keeping = dict.fromkeys(metric.rows for metric in self.metrics if metric.kind.keeps_truth)
+        with torch.inference_mode(), exact_float32():
+            return {name: [_truth(row) for row in self._measures[name].rows(itself)] for name in keeping}
+
     def _of(self, measure: Measure, batch: Scored, sound: Scored, finite: list[bool]) -> list[Row]:
         found = iter(measure.rows(sound) if sound.ids else ())
         return [next(found) if fine else Row(name, "nan") for name, fine in zip(batch.ids, finite, strict=True)]
@@ -112,6 +127,10 @@ def finalise(metric: ProtocolMetric, rows: Iterable[Row], context: Context | Non
     """One number from the rows named by `metric.rows`."""
     finaliser = metric.kind.finaliser
     return finaliser.value(finaliser.fold(rows), context or Context())
+
+
+def _truth(row: Row) -> Row:
+    return replace(row, value=None, feature=None if row.feature is None else row.feature[-1:])
 
 
 def lacking(metric: ProtocolMetric, available: Collection[Need]) -> list[Need]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +98,11 @@ def score(
 
 
 def references_of(
-    scorer: Scorer, store: WeightStore | None = None, given: Mapping[str, Path] | None = None
+    scorer: Scorer,
+    store: WeightStore | None = None,
+    given: Mapping[str, Path] | None = None,
+    *,
+    tested: Collection[str] = (),
 ) -> dict[str, Reference]:
     """The statistics of every metric that compares with some, found before anything is scored."""
     given = given or {}
@@ -106,7 +110,10 @@ def references_of(
     for name in given:
         if name not in takers:
             raise UnknownName("metric with a reference", name, takers)
-    found = {name: open_reference(metric, scorer.protocol, store, given.get(name)) for name, metric in takers.items()}
+    found = {
+        name: open_reference(metric, scorer.protocol, store, given.get(name), tested=tested, givable=True)
+        for name, metric in takers.items()
+    }
     return {name: reference for name, reference in found.items() if reference is not None}
 
 

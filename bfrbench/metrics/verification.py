@@ -1,12 +1,13 @@
 """Verification rate: how often a face recogniser would still let the restored person in as themselves.
 
-The threshold is set on ground truth against ground truth of other people, so it does not depend on the restorer: it
-is held fixed for every part of a set, and the rate is then a mean over images.
+The threshold is set on ground truth against ground truth of other people, of images that were not restored too, so it
+does not depend on the restorer: it is held fixed for every part of a set, and the rate is then a mean over images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,41 +63,61 @@ def _largest(truth: npt.NDArray[Any], person: Ints, count: int) -> npt.NDArray[A
     return np.partition(kept, min(1, count - 1))
 
 
-class VerificationRate(Finaliser[Table]):
+@dataclass(frozen=True)
+class Faces:
+    """Both embeddings of each sound row, and the ground truth's of every row that has it."""
+
+    pairs: Table
+    truths: Table
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Faces:
+        rows = list(rows)
+        return cls(Table.of(rows, (2, -1)), Table.of(map(_truth, rows), (1, -1)))
+
+
+def _truth(row: Row) -> Row:
+    if row.feature is None:
+        return row
+    return Row(row.id, feature=row.feature.reshape(2 if row.status == "ok" else 1, -1)[-1:])
+
+
+class VerificationRate(Finaliser[Faces]):
     """The share of images accepted as their own person; a face that was not found is not accepted."""
 
     def __init__(self, failure: Failure, false_accepts: float) -> None:
         self._failure, self._false_accepts = failure, false_accepts
 
-    def fold(self, rows: Iterable[Row]) -> Table:
-        return Table.of(rows, (2, -1))
+    def fold(self, rows: Iterable[Row]) -> Faces:
+        return Faces.of(rows)
 
-    def merge(self, first: Table, second: Table) -> Table:
-        return first.merge(second)
+    def merge(self, first: Faces, second: Faces) -> Faces:
+        return Faces(first.pairs.merge(second.pairs), first.truths.merge(second.truths))
 
-    def value(self, state: Table, context: Context) -> Value:
-        failed = dict(state.failed)
-        if not state.n:
+    def value(self, state: Faces, context: Context) -> Value:
+        found = state.pairs
+        failed = dict(found.failed)
+        if not found.n:
             return Value(None, 0, failed, note="no image could be measured")
         limit, pairs = self._threshold(state, context)
         if np.isnan(limit):
             note = f"{pairs} pairs of different people cannot set a rate of {self._false_accepts:g}"
-            return Value(None, state.n, failed, note=note)
-        accepted = _accepted(state, limit).tolist()
+            return Value(None, found.n, failed, note=note)
+        accepted = _accepted(found, limit).tolist()
         if self._failure != "leave-out":
-            accepted += [self._failure] * state.failed.total()
+            accepted += [self._failure] * found.failed.total()
         return Value(float(np.mean(accepted)), len(accepted), failed, {"threshold": limit, "other_pairs": float(pairs)})
 
     def held(self, rows: Sequence[Row], context: Context) -> Floats:
         state = self.fold(rows)
         numbers = np.full(len(rows), np.nan if self._failure == "leave-out" else self._failure)
-        if not state.n or np.isnan(limit := self._threshold(state, context)[0]):
+        if not state.pairs.n or np.isnan(limit := self._threshold(state, context)[0]):
             return np.full(len(rows), np.nan)
-        at = state.places(rows)
-        numbers[at >= 0] = _accepted(state, limit)[at[at >= 0]]
+        at = state.pairs.places(rows)
+        numbers[at >= 0] = _accepted(state.pairs, limit)[at[at >= 0]]
         return numbers
 
-    def over(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
+    def exactly(self, rows: Sequence[Row], context: Context) -> Callable[[Ints], float]:
         numbers = self.held(rows, context)
 
         def rate(positions: Ints) -> float:
@@ -106,15 +127,15 @@ class VerificationRate(Finaliser[Table]):
 
         return rate
 
-    def _threshold(self, state: Table, context: Context) -> tuple[float, int]:
+    def _threshold(self, state: Faces, context: Context) -> tuple[float, int]:
         """NaN where the pairs are too few to set it."""
-        people = [context.identities.get(name, name) for name in state.ids]
-        limit, pairs = threshold(state.side(1), people, self._false_accepts)
+        people = [context.identities.get(name, name) for name in state.truths.ids]
+        limit, pairs = threshold(state.truths.side(0), people, self._false_accepts)
         return (limit if pairs * self._false_accepts >= 1 else np.nan), pairs
 
 
-def _accepted(state: Table, limit: float) -> Floats:
-    passed: Floats = (np.einsum("nd,nd->n", state.side(0), state.side(1)) > limit).astype(np.float64)
+def _accepted(pairs: Table, limit: float) -> Floats:
+    passed: Floats = (np.einsum("nd,nd->n", pairs.side(0), pairs.side(1)) > limit).astype(np.float64)
     return passed
 
 
@@ -124,5 +145,5 @@ class Verification(IdentityKind[VerificationChoices]):
     Choices = VerificationChoices
 
     @property
-    def finaliser(self) -> Finaliser[Table]:
+    def finaliser(self) -> Finaliser[Faces]:
         return VerificationRate(self.failure, self.choices.false_accepts)

@@ -6,6 +6,7 @@ worse. Sureness comes from all paired differences judged together, so ties need 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,15 +60,25 @@ def rank_distances(
     level: float = 0.95,
     fraction: float = 0.5,
     resamples: int = 200,
+    whole: Sequence[float] | None = None,
 ) -> Ranks:
-    """Ranks by a distance between distributions: `distances(positions)` gives one per restorer."""
+    """Ranks by a distance between distributions: `distances(positions)` gives one per restorer (`whole`: see
+    `subsample`)."""
 
-    def with_differences(positions: npt.NDArray[np.int64]) -> list[float]:
-        values = np.asarray(distances(positions), dtype=np.float64)
+    def with_differences(found: Sequence[float]) -> list[float]:
+        values = np.asarray(found, dtype=np.float64)
         first, second = np.triu_indices(len(values), 1)
         return [*values, *(values[first] - values[second])]
 
-    drawn = subsample(with_differences, images, people, seed=seed, fraction=fraction, resamples=resamples)
+    drawn = subsample(
+        lambda positions: with_differences(distances(positions)),
+        images,
+        people,
+        seed=seed,
+        fraction=fraction,
+        resamples=resamples,
+        whole=None if whole is None else with_differences(whole),
+    )
     count = round((np.sqrt(8 * len(drawn.values) + 1) - 1) / 2)
     if count == 1:
         return _ranks(drawn.values, None, higher_is_better)

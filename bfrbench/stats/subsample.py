@@ -52,8 +52,11 @@ def subsample(
     seed: int = 0,
     fraction: float = 0.5,
     resamples: int = 200,
+    whole: Sequence[float] | None = None,
 ) -> Subsamples:
     """Evaluate `statistics` on all images and on subsets of `fraction` of the people.
+
+    Give the values on all images as `whole` where they are known, or where `statistics` only deviate as they do.
 
     Half is the default because there the rescaling is 1 and is right for the curvature of a distance too, not
     only for its slope; a smaller share costs less and gives intervals that are too wide near zero.
@@ -64,7 +67,8 @@ def subsample(
     size = round(count * fraction)
     if not 2 <= size < count:
         raise InputError(f"a fraction of {fraction} of {count} leaves {size}", "choose one that leaves a true part")
-    whole = _values(statistics, np.arange(images, dtype=np.int64), images)
+    everyone = np.arange(images, dtype=np.int64)
+    values = _values(statistics if whole is None else lambda _: whole, everyone, images)
     chosen = np.zeros(count, dtype=bool)
     rows, sizes = [], []
     for subset in subsets(seed, count, size, resamples):
@@ -76,7 +80,7 @@ def subsample(
     drawn = np.stack(rows)
     share = float(np.mean(sizes)) / images
     scale = np.sqrt(share / (1 - share))
-    return Subsamples(whole, (drawn - drawn.mean(0)) * scale, count, images)
+    return Subsamples(values, (drawn - drawn.mean(0)) * scale, count, images)
 
 
 def subsample_estimate(
@@ -88,10 +92,19 @@ def subsample_estimate(
     level: float = 0.95,
     fraction: float = 0.5,
     resamples: int = 200,
+    whole: float | None = None,
 ) -> Estimate:
     """One distance, or one difference of distances, with its interval."""
     check_level(level)
-    drawn = subsample(lambda at: [statistic(at)], images, people, seed=seed, fraction=fraction, resamples=resamples)
+    drawn = subsample(
+        lambda at: [statistic(at)],
+        images,
+        people,
+        seed=seed,
+        fraction=fraction,
+        resamples=resamples,
+        whole=None if whole is None else [whole],
+    )
     value, error = float(drawn.values[0]), float(drawn.errors[0])
     low, high = np.quantile(drawn.deviations[:, 0], [(1 - level) / 2, (1 + level) / 2], method="weibull")
     interval = Interval(value - float(high), value - float(low), level)

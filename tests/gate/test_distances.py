@@ -12,7 +12,7 @@ from bfrbench.gate.cells import Cell
 from bfrbench.gate.distances import see_distances
 from bfrbench.gate.pairing import Pairs
 from bfrbench.gate.verdict import Seen, decide
-from bfrbench.metrics import load_protocol
+from bfrbench.metrics import finalise, load_protocol
 
 METRIC = "fid-gt"
 DIMENSIONS = 2048
@@ -62,6 +62,26 @@ def test_a_larger_distance_is_seen_and_a_reseeded_equal_is_not(monkeypatch: pyte
     assert worse.drop > worse.low > 0
     assert worse.candidate - worse.baseline == pytest.approx(worse.drop)
     assert equal.low <= 0 and equal.visible < worse.drop
+
+
+@pytest.mark.parametrize("name", ["kid-gt", "precision"])
+def test_both_sides_of_a_large_set_show_the_number_itself_when_one_lost_an_image(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for where, small in (("kid.LARGEST", 30), ("kid_parts.LARGEST", 30), ("coverage_parts._BYTES", 2000)):
+        monkeypatch.setattr(f"bfrbench.metrics.{where}", small)
+    monkeypatch.setattr("bfrbench.gate.distances.SUBSETS", 8)
+    monkeypatch.setattr("bfrbench.gate.distances.FEWEST_FOR_DISTANCE", 60)
+    protocol = load_protocol("bfrbench-v1")
+    metric = protocol.metric(name)
+    images = [rowtable.ImageRow(f"i{n:04d}", "ok", "0") for n in range(90)]
+    both = features(90, 1, 1.0, range(3)), features(90, 2, 1.0)
+    pairs = Pairs(*(rowtable.make(images, {metric.rows: side}) for side in both))
+    cell = Cell(name, None, None, GateRule(metric=name, max_drop=0.01))
+    told = see_distances([(cell, metric, np.ones(90, dtype=bool))], protocol, pairs, {}, 0.95)[cell]
+    candidate, baseline = (finalise(metric, side[3:]).value for side in both)
+    assert isinstance(told, Seen) and (told.candidate, told.baseline) == (candidate, baseline)
+    assert told.drop == (baseline - candidate if metric.higher_is_better else candidate - baseline)
 
 
 def test_too_few_images_for_a_distance_are_told_so() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +22,10 @@ from bfrbench.leaderboard.published import published, reported
 from bfrbench.leaderboard.ranking import ranks_of
 from bfrbench.leaderboard.submitting import submit
 from bfrbench.leaderboard.table import SPLIT, split_line
-from bfrbench.metrics import load_protocol
+from bfrbench.metrics import finalise, load_protocol
 from bfrbench.metrics.reference import Reference
 from bfrbench.plugins import PluginHost
+from bfrbench.stats import Ranks, rank_distances
 from tests.gate.making import board_with, card_of
 from tests.leaderboard.making import COUNT, folder_with, made, place
 
@@ -251,6 +253,33 @@ def test_no_ranks_come_from_other_statistics_than_the_numbers_beside_them(monkey
         entries.append(Entry(ref, card_of(results), rows))
     ranks, why = ranks_of(entries, board_with(protocol="vqfr", ranking={"metric": name}), protocol)
     assert ranks is None and "are not those that fid-ffhq was measured with" in why
+
+
+def test_a_large_board_ranks_by_the_numbers_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halves of large sets are estimates: also where an image that one line lost makes a part of every set."""
+    for where, small in (("metrics.kid.LARGEST", 30), ("metrics.kid_parts.LARGEST", 30)):
+        monkeypatch.setattr(f"bfrbench.{where}", small)
+    monkeypatch.setattr("bfrbench.leaderboard.ranking.FEWEST_FOR_DISTANCE", 60)
+    monkeypatch.setattr("bfrbench.leaderboard.ranking.SUBSETS", 8)
+    protocol, seen = load_protocol("bfrbench-v1"), dict[str, Any]()
+    metric = protocol.metric("kid-gt")
+    world = np.random.default_rng(0)
+    images = [rowtable.ImageRow(f"i{n:04d}", "ok", "0") for n in range(90)]
+    entries, expected = [], []
+    for ref in ("a", "b"):
+        rows = [Row(one.id, feature=world.normal(size=(2, 2048)).astype("f4")) for one in images]
+        expected.append(finalise(metric, rows[3:]).value)
+        rows[:3] = [Row(one.id, "error") for one in images[:3]] if ref == "a" else rows[:3]
+        entries.append(Entry(ref, made(ref).card, rowtable.make(images, {metric.rows: rows})))
+
+    def spied(*words: Any, **facts: Any) -> Ranks:
+        seen.update(facts)
+        return rank_distances(*words, **facts)
+
+    monkeypatch.setattr("bfrbench.leaderboard.ranking.rank_distances", spied)
+    ranks, why = ranks_of(entries, board_with(protocol="bfrbench-v1", ranking={"metric": "kid-gt"}), protocol)
+    assert ranks is not None and not why
+    assert seen["whole"] == expected and ranks.rank == ((1, 2) if expected[0] < expected[1] else (2, 1))
 
 
 def test_a_submission_lands_beside_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

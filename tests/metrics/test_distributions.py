@@ -23,6 +23,7 @@ from bfrbench.metrics.fid import FrechetDistance
 from bfrbench.metrics.frechet import Cloud, Moments, cloud_of, frechet, of_features, of_moments
 from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
 from bfrbench.metrics.kid import KernelDistance, KidChoices, kid
+from bfrbench.metrics.kid_parts import kernel, to_truth
 from bfrbench.metrics.reference import Reference
 from bfrbench.metrics.split import truth_of, truth_split
 from tests.metrics.real_pairs import faces, scored, spoilt
@@ -276,9 +277,9 @@ def test_a_set_too_large_for_all_ranks_is_averaged_over_fewer_images(what, monke
     monkeypatch.setattr("bfrbench.metrics.coverage_parts._BYTES", 1500 * 500)
     fewer = finaliser.over(rows, Context())
     assert fewer(half) == pytest.approx(exact(half), abs=0.1)
-    assert fewer(np.arange(1500)) == exact(np.arange(1500)), "the whole set has its own number"
+    assert finaliser.exactly(rows, Context())(np.arange(1500)) == exact(np.arange(1500)), "the number has no estimate"
     parts = Parts.of(features(1500, 16), features(1500, 16, seed=1), 3, nearest=64, by_ball=False, counted=False)
-    assert parts.ranks.nbytes <= 1500 * 500 and not parts.whole
+    assert parts.ranks.nbytes <= 1500 * 500 and len(parts.rows) < 1500
 
 
 def test_the_radii_of_a_reference_are_worked_out_once(monkeypatch):
@@ -315,7 +316,20 @@ def test_the_kernel_distance_of_parts_of_a_large_set_deviates_as_that_of_all_pai
     assert other_way.std() == pytest.approx(one.std(), rel=0.25)
     assert other_way.mean() == pytest.approx(one.mean(), rel=0.1)
     value = finaliser.value(finaliser.fold(rows), context).value
-    assert blocks(np.arange(count)) == pytest.approx(value, rel=1e-9)
+    assert finaliser.exactly(rows, context)(np.arange(count)) == value
+
+
+def test_the_kernel_distance_of_small_parts_of_a_large_set_is_not_moved_by_pairs_with_their_own_truth(monkeypatch):
+    """Restored images are like their truth: such pairs, few in a whole set, are many among the few of a block."""
+    truth = features(400, 32, seed=1)
+    restored = (0.8 * truth + 0.2 * features(400, 32, seed=2, shift=0.5)).astype("f4")
+    different = ~np.eye(400, dtype=bool)
+    within = sum(kernel(side, side)[different].mean() for side in (restored, truth))
+    expected = within - 2 * kernel(restored, truth)[different].mean()
+    monkeypatch.setattr("bfrbench.metrics.kid_parts.LARGEST", 100)
+    parts = to_truth(restored, truth)
+    found = [parts(np.random.default_rng(seed).choice(400, 20, replace=False)) for seed in range(4000)]
+    assert np.mean(found) == pytest.approx(expected, abs=4 * np.std(found) / 4000**0.5)
 
 
 @pytest.mark.parametrize("name", ["fid-gt", "kid-gt", "recall", "fid-ffhq"])

@@ -113,7 +113,9 @@ def test_a_lost_face_is_found_again_by_the_truths_points_but_not_by_its_own(stor
     gt = faces(1, 256)
     lost = torch.full_like(gt, 0.5)
     assert measure(store).rows(scored(lost, gt))[0].status == "ok"
-    assert measure(store, align="own").rows(scored(lost, gt))[0].status == "no_face"
+    both = measure(store, align="own").rows(scored(torch.cat([lost, gt]), torch.cat([gt, gt])))
+    assert [row.status for row in both] == ["no_face", "ok"] and both[0].value is None
+    np.testing.assert_allclose(both[0].feature, both[1].feature[1:], atol=1e-6)  # the truth's own is kept
 
 
 def test_the_angle_is_that_of_the_cosine_and_leaves_identical_pairs_out():

@@ -13,16 +13,22 @@ import numpy as np
 import pytest
 
 from bfrbench.bench import rowtable
+from bfrbench.bench.rules import GateRule
 from bfrbench.bench.run import references_of
 from bfrbench.bench.summary import summarise
 from bfrbench.cli import main
 from bfrbench.contracts import Row
-from bfrbench.errors import BfrbenchError, ConfigError, InputError, NotComparable
-from bfrbench.gate.distances import statistics_of
-from bfrbench.metrics import Protocol, load_protocol
+from bfrbench.errors import BfrbenchError, ConfigError, InputError, NotComparable, TooLittleMeasured
+from bfrbench.gate.cells import Cell
+from bfrbench.gate.distances import see_distances, statistics_of
+from bfrbench.gate.pairing import Pairs
+from bfrbench.gate.verdict import Seen
+from bfrbench.metrics import Protocol, load_protocol, reference
+from bfrbench.metrics.certify import obstacles
 from bfrbench.metrics.protocol import parse_protocol
 from bfrbench.metrics.reference import Reference, load_reference
 from bfrbench.metrics.references import open_reference, place
+from bfrbench.metrics.scoring import references_of as scored_references
 from bfrbench.metrics.scoring import score
 
 COUNT = 30
@@ -116,10 +122,25 @@ def test_the_gate_takes_away_the_same_images_and_refuses_other_statistics() -> N
     made().save(place("ffhq512"))
     protocol = pmrf("tested")
     results = numbers(protocol, made(), table_of())
-    found = statistics_of(protocol.metric("precision"), protocol, results, TESTED)
-    assert found is not None and found.n == 20
+    found = statistics_of([protocol.metric("precision")], protocol, results, TESTED)
+    assert found["precision"].n == 20
     with pytest.raises(NotComparable, match="are not those that precision was measured with"):
-        statistics_of(protocol.metric("precision"), protocol, results, TESTED[:5])
+        statistics_of([protocol.metric("precision")], protocol, results, TESTED[:5])
+
+
+def test_the_gate_reads_and_cuts_a_reference_once_for_all_its_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    made().save(place("ffhq512"))
+    protocol, done = pmrf("tested"), list[str]()
+    results = numbers(protocol, made(), table_of())
+    for where, name in ((reference, "_load"), (Reference, "_left")):
+        whole = getattr(where, name)
+        monkeypatch.setattr(where, name, lambda *a, whole=whole, name=name: done.append(name) or whole(*a))
+    monkeypatch.setattr("bfrbench.gate.distances.FEWEST_FOR_DISTANCE", 8)
+    monkeypatch.setattr("bfrbench.gate.distances.SUBSETS", 2)
+    cells = [Cell(name, None, None, GateRule(metric=name, max_drop=0.1)) for name in ("fid-ffhq", "kid-ffhq")]
+    asked = [(cell, protocol.metric(cell.metric), np.ones(len(TESTED), dtype=bool)) for cell in cells]
+    told = see_distances(asked, protocol, Pairs(table_of(), table_of()), results, 0.95)
+    assert done == ["_load", "_left"] and all(isinstance(one, Seen) for one in told.values())
 
 
 def test_metrics_of_one_protocol_share_what_one_file_holds() -> None:
@@ -143,10 +164,23 @@ def test_a_reference_without_what_a_metric_needs_is_refused_before_a_run(name: s
     command = f"'bfrbench reference build FOLDER --keep-features --protocol pmrf --metric {name} --name ffhq512'"
     stage = SimpleNamespace(protocol=protocol, metrics=[protocol.metric(name)])
     with pytest.raises(InputError) as refused:
-        references_of(cast(Any, SimpleNamespace(stage=stage)))
+        references_of(cast(Any, SimpleNamespace(stage=stage)), TESTED)
     assert name in refused.value.problem and command in refused.value.remedy
     with pytest.raises(InputError, match=f"--keep-features .*--out {place('ffhq512')}"):
         open_reference(protocol.metric(name), protocol, given=place("ffhq512"))
+
+
+@pytest.mark.parametrize("leave_out", ["tested", "nothing"])
+def test_a_reference_of_tested_images_alone_is_refused_before_a_run_that_would_leave_them_out(leave_out: str) -> None:
+    made(slice(11)).save(place("ffhq512"))
+    protocol = pmrf(leave_out)
+    plan = cast(Any, SimpleNamespace(stage=SimpleNamespace(protocol=protocol, metrics=protocol.metrics)))
+    assert set(references_of(plan, TESTED[1:])) == set(DISTANCES)
+    if leave_out == "nothing":
+        assert set(references_of(plan, TESTED)) == set(DISTANCES)
+        return
+    with pytest.raises(TooLittleMeasured, match="ffhq512 has no images but those under test"):
+        references_of(plan, TESTED)
 
 
 def test_a_distance_to_statistics_needs_no_features() -> None:
@@ -159,6 +193,46 @@ def test_a_missing_reference_is_asked_for_with_features_where_any_metric_needs_t
         open_reference(pmrf().metric("fid-ffhq"), pmrf())
     with pytest.raises(BfrbenchError, match="build FOLDER --protocol"):
         open_reference(pmrf().metric("fid-ffhq"), pmrf().only(["fid-ffhq"]))
+
+
+def test_a_file_can_be_given_only_where_the_command_has_an_option_for_it() -> None:
+    protocol = pmrf()
+    metric = protocol.metric("fid-ffhq")
+    with pytest.raises(BfrbenchError) as refused:
+        references_of(cast(Any, SimpleNamespace(stage=SimpleNamespace(protocol=protocol, metrics=[metric]))), TESTED)
+    assert "--reference" not in str(refused.value) and "--name ffhq512' or leave fid-ffhq out" in str(refused.value)
+    scorer = cast(Any, SimpleNamespace(protocol=protocol, metrics=[metric]))
+    with pytest.raises(BfrbenchError, match="give a file with --reference fid-ffhq=FILE, or leave"):
+        scored_references(scorer)
+    told = obstacles(protocol.only(["fid-ffhq"]), (), cast(Any, NoWeights()))
+    assert "give a file with --reference fid-ffhq=FILE" in told["fid-ffhq"]
+
+
+class NoWeights:
+    """A store that has every file and publishes none."""
+
+    cards = ()
+
+    def path(self, name: str) -> Path:
+        return Path(name)
+
+
+def test_the_way_to_a_reference_with_features_leads_past_the_published_file(tmp_path: Path) -> None:
+    path = tmp_path / "ffhq.npz"
+    np.savez(path, mu=FEATURES.mean(0, float), sigma=np.cov(FEATURES, rowvar=False))
+    with pytest.raises(InputError, match=f"--keep-features .*--out {tmp_path / 'ffhq.safetensors'}'"):
+        open_reference(pmrf().metric("kid-ffhq"), pmrf(), given=path)
+
+
+@pytest.mark.parametrize("words", [["build", "FOLDER"], ["import", "FILE", "--metric", "fid-ffhq"]])
+def test_a_reference_is_written_under_its_own_suffix_only(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
+) -> None:
+    path = tmp_path / "ffhq.npz"
+    path.write_bytes(b"published")
+    assert main(["--quiet", "reference", *words, "--protocol", "pmrf", "--out", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert f"write it to {tmp_path / 'ffhq.safetensors'}" in said and path.read_bytes() == b"published"
 
 
 def test_nothing_is_left_of_the_truth_without_the_tested_images() -> None:
@@ -222,6 +296,4 @@ def test_published_statistics_in_the_weight_store_are_shown_with_their_address(
 def test_a_saved_reference_comes_back_as_it_was(tmp_path: Path) -> None:
     made().save(tmp_path / "r.safetensors")
     assert load_reference(tmp_path / "r.safetensors").digest == made().digest
-    made().without(TESTED).save(tmp_path / "left.safetensors")
-    assert load_reference(tmp_path / "left.safetensors").ids == IDS[10:]
     assert load_protocol("pmrf").metric("fid-ffhq").kind.leaves_out_tested is False

@@ -6,14 +6,22 @@ import numpy as np
 import pytest
 
 from bfrbench.bench import rowtable
+from bfrbench.bench.inputs import Prepared
 from bfrbench.bench.intervals import measured
-from bfrbench.bench.rules import GateRule
-from bfrbench.contracts import Row
+from bfrbench.bench.lenient import LenientScorer
+from bfrbench.bench.restoring import Answer
+from bfrbench.bench.rules import Breakdown, GateRule
+from bfrbench.bench.scoring import Scoring
+from bfrbench.bench.summary import summarise
+from bfrbench.contracts import Row, Scored, Status
 from bfrbench.gate.cells import Cell
 from bfrbench.gate.distances import see_distances
 from bfrbench.gate.pairing import Pairs
 from bfrbench.gate.verdict import Seen
 from bfrbench.metrics import Context, load_protocol
+from bfrbench.metrics.fid import FrechetDistance
+from bfrbench.metrics.identity import IdentityKind
+from bfrbench.metrics.recognition_frechet import PAIR
 from bfrbench.metrics.verification import VerificationRate, threshold
 from bfrbench.stats import rate_estimate
 
@@ -106,6 +114,81 @@ def test_parts_are_judged_at_the_threshold_of_the_whole_set() -> None:
     assert left_out.over(rows, context)(np.array([7])) != left_out.over(rows, context)(np.array([7]))  # NaN
     few = finaliser.over(rows[:20], context)
     assert np.isnan(few(np.arange(20))), "too few pairs to set a threshold"
+
+
+def test_a_bin_is_judged_at_the_threshold_of_the_whole_set_as_in_the_gate() -> None:
+    rows, names = faces(np.random.default_rng(5), 40, 4, noise=0.6)
+    rows[3] = Row(rows[3].id, "no_face")
+    images = [
+        rowtable.ImageRow(row.id, "ok", "0", names[row.id], yaw=float(index % 40 - 5)) for index, row in enumerate(rows)
+    ]
+    breakdown = Breakdown(by="yaw", edges=(-100.0, 0.0, 100.0))
+    table = rowtable.make(images, {METRIC.rows: rows})
+    found = summarise(table, [METRIC], [breakdown], {})
+    whole, context = found.metrics[METRIC.name], Context(identities=names)
+    numbers, low = METRIC.kind.finaliser.held(rows, context), np.array([image.yaw < 0 for image in images])
+    assert numbers is not None and whole.value == pytest.approx(numbers.mean())
+    bins = [cell.metrics[METRIC.name] for cell in found.breakdowns if cell.n]
+    assert [one.n for one in bins] == [20, 140] and [one.failed for one in bins] == [{"no_face": 1}, {}]
+    for one, chosen in zip(bins, (low, ~low), strict=True):
+        people = [names[row.id] for row, here in zip(rows, chosen, strict=True) if here]
+        expected = rate_estimate(numbers[chosen], people).interval
+        assert one.value == pytest.approx(numbers[chosen].mean()) and one.extra == whole.extra
+        assert (one.low, one.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+
+
+class Seen256:
+    """Embeds a picture by its first 256 levels, whatever is in it."""
+
+    def rows(self, batch: Scored) -> list[Row]:
+        assert batch.gt is not None
+        sides = [side.flatten(1)[:, :256].numpy() - 0.5 for side in (batch.restored, batch.gt)]
+        pairs = unit(np.stack(sides, 1))
+        return [Row(name, "ok", float(pair[0] @ pair[1]), pair) for name, pair in zip(batch.ids, pairs, strict=True)]
+
+
+def scored_with(lost: list[int], monkeypatch: pytest.MonkeyPatch) -> list[Row]:
+    """The rows of a run whose restorer fails on these of 60 images."""
+    monkeypatch.setattr(IdentityKind, "open", lambda *_: Seen256())
+    world = np.random.default_rng(0)
+    truths, images = world.integers(0, 256, (2, 60, 16, 16, 3), dtype=np.uint8)
+    prepared = [
+        Prepared(f"i{index:02d}", truth, truth, None, "0", 0, None, None, None, None)
+        for index, truth in enumerate(truths)
+    ]
+    statuses: list[Status] = ["timeout" if index in lost else "ok" for index in range(60)]
+    scorer = LenientScorer(load_protocol("bfrbench-v1").only(["verification"]), available=("gt",))
+    table = Scoring(scorer, "png", "cpu").table(prepared, Answer(images, tuple(statuses), 1.0))
+    return list(rowtable.rows_of(table, scorer.metrics[0].rows))
+
+
+def test_the_threshold_is_that_of_all_truths_whatever_a_restorer_fails_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    finaliser, told = METRIC.kind.finaliser, []
+    for lost in ([], [3, 4, 40], list(range(30))):
+        rows = scored_with(lost, monkeypatch)
+        assert [index for index, row in enumerate(rows) if row.status == "timeout"] == lost
+        assert all(
+            row.feature is not None and row.feature.shape == (1 if index in lost else 2, 256)
+            for index, row in enumerate(rows)
+        )
+        value = finaliser.value(finaliser.fold(rows), Context())
+        assert value.failed == ({"timeout": len(lost)} if lost else {}) and value.n == 60
+        halves = finaliser.merge(finaliser.fold(rows[:20]), finaliser.fold(rows[20:]))
+        assert finaliser.value(halves, Context()) == value
+        told.append(value.extra)
+    assert told[0] == told[1] == told[2] and told[0]["other_pairs"] == 60 * 59 / 2
+
+
+def test_distances_of_embeddings_leave_the_truth_of_a_failed_image_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    distance = FrechetDistance(None, "recognition-frechet", PAIR)
+    rows = scored_with([3, 4], monkeypatch)
+    alone = [row for row in rows if row.status == "ok"]
+    value = distance.value(distance.fold(rows), Context())
+    assert (value.value, value.n) == (distance.value(distance.fold(alone), Context()).value, 58)
+    assert distance.over(rows, Context())(np.arange(60)) == pytest.approx(value.value)
+    nothing = scored_with(list(range(60)), monkeypatch)
+    assert np.isnan(distance.over(nothing, Context())(np.arange(60)))
+    assert METRIC.kind.finaliser.value(METRIC.kind.finaliser.fold(nothing), Context()).value is None
 
 
 def test_the_gate_charges_a_candidate_with_the_faces_that_are_not_found_any_more() -> None:

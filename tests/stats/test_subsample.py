@@ -47,6 +47,13 @@ def test_the_interval_contains_the_point_estimate_although_subsets_are_biased() 
     assert estimate.interval.low < estimate.value == distance(features) < estimate.interval.high
 
 
+def test_a_value_that_is_known_is_the_centre_of_what_estimates_deviate_by() -> None:
+    features = np.random.default_rng(2).normal(size=(80, DIMENSIONS))
+    plain = subsample_estimate(lambda at: distance(features[at]), 80)
+    moved = subsample_estimate(lambda at: distance(features[at]) + 7, 80, whole=plain.value)
+    assert moved.value == plain.value and moved.interval.low == pytest.approx(plain.interval.low)
+
+
 def test_the_spread_of_a_mean_is_its_textbook_error_for_any_fraction() -> None:
     values = np.random.default_rng(3).normal(size=400)
     for fraction in (0.3, 0.5, 0.8):
