@@ -137,7 +137,12 @@ class _Run:
             stage=plan.stage,
             journal=self.journal,
             claims=claims,
-            engine=Recovering(engine, patience=max(allowed, choices.batch), landed=self.journal.timed_out),
+            engine=Recovering(
+                engine,
+                patience=max(allowed, choices.batch),
+                landed=self.journal.timed_out,
+                answered=self.journal.answered,
+            ),
             scoring=scoring,
             stop=stopping.asked,
             overlap=Overlap(plan.settings.readers, plan.settings.batches_ahead),
