@@ -16,7 +16,7 @@ from bfrbench.bench.scorecard import Scorecard
 from bfrbench.bench.settings import Settings
 from bfrbench.cli.run import _refuse_failed
 from bfrbench.contracts import Row, Scored
-from bfrbench.errors import InputError, TooLittleMeasured, WeightsError
+from bfrbench.errors import BfrbenchError, InputError, TooLittleMeasured, WeightsError
 from tests.bench.judges import protocol_file
 from tests.bench.noise import noise_stage
 
@@ -88,6 +88,12 @@ def test_scoring_that_does_not_fit_into_memory_is_halved_and_that_is_recorded(tm
 def test_an_image_that_does_not_fit_alone_is_an_error_of_that_metric(tmp_path: Path, faulty: Path) -> None:
     with pytest.raises(TooLittleMeasured, match="judge raised on 20"):
         run(tmp_path / "run", judge={"holds": 0})
+
+
+def test_a_gpu_that_is_lost_ends_the_run_with_a_sentence(tmp_path: Path, faulty: Path) -> None:
+    with pytest.raises(BfrbenchError, match=r"the device failed \(.*illegal memory access.*; start the run again"):
+        run(tmp_path / "run", judge={"raises": "lost"})
+    assert not list((tmp_path / "run").rglob("shard-*")), "no image is at fault"
 
 
 class Raising:
