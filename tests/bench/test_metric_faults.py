@@ -23,10 +23,12 @@ from tests.bench.noise import noise_stage
 COUNT = 20
 
 
-def run(folder: Path, *, max_failures: float = 0.5, **judges: dict[str, object]) -> Scorecard:
+def run(
+    folder: Path, *, restorer: str = "bicubic", max_failures: float = 0.5, **judges: dict[str, object]
+) -> Scorecard:
     folder.mkdir()
     stage = noise_stage(COUNT, protocol=str(protocol_file(folder, **judges)), max_failures=max_failures)
-    plan = make_plan("bicubic", stage, Settings(out=folder / "run", threads=1))
+    plan = make_plan(restorer, stage, Settings(out=folder / "run", threads=1, in_process=True))
     card = execute(plan)
     _refuse_failed(card, plan)
     return card
@@ -64,6 +66,18 @@ def test_a_metric_that_always_raises_fails_the_scorecard_and_leaves_the_others(t
     assert card.results.status == "failed"
     assert card.results.metrics["judge"].value is None
     assert card.results.metrics["probe-level"] == sound.results.metrics["probe-level"]
+
+
+@pytest.mark.parametrize(
+    ("raises", "said"),
+    [
+        ("always", r"20 of 20 images failed \(2 nan, judge raised on 18\).*; mend the metric \(metric judge raised"),
+        ("never", r"2 of 20 images failed \(2 nan\) .*; mend the restorer \(noise-000003\)"),
+    ],
+)
+def test_what_lost_more_images_is_what_is_to_be_mended(raises: str, said: str, tmp_path: Path, faulty: Path) -> None:
+    with pytest.raises(TooLittleMeasured, match=said):
+        run(tmp_path / "run", restorer="faulty-nan", max_failures=0.05, judge={"raises": raises})
 
 
 def test_a_metric_that_raises_on_batches_only_loses_no_image(tmp_path: Path, faulty: Path) -> None:
