@@ -1,7 +1,7 @@
 """What a conclusion shows while it lasts, and keeps until the scorecard is there: the numbers of finished metrics.
 
 Each lies in a file of its own, named by the digest of all that it follows from. So a conclusion that was interrupted or
-killed goes on with the next metric, and numbers of other rows, choices or versions are never found.
+killed goes on with the next metric, and numbers of other rows, choices or code are never found.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FORM = 1
 
 
 class Concluding(Watch):
-    """Watches one conclusion. `follows_from` is plain data: the rows, the breakdowns, the versions."""
+    """Watches one conclusion. `follows_from` is plain data: the rows, the breakdowns, the code."""
 
     def __init__(self, run: Path, follows_from: Mapping[str, Any], shown: Progress) -> None:
         self.folder, self.shown = run / FOLDER, shown
