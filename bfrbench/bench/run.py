@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bfrbench import progress
+from bfrbench.bench import concluding, scorecard, sealed
 from bfrbench.bench import manifest as manifests
-from bfrbench.bench import scorecard, sealed
 from bfrbench.bench.claims import Claims
-from bfrbench.bench.concluding import kept
 from bfrbench.bench.headway import Headway, images_done
 from bfrbench.bench.isolation import Isolated
 from bfrbench.bench.journal import Journal, writing
@@ -90,7 +89,8 @@ class _Run:
                         if self.audit():
                             return self._conclude()
                 except KeyboardInterrupt:
-                    self.say(f"stopped while concluding; the numbers of {kept(self.plan.folder)} metrics are kept")
+                    kept = concluding.kept(self.plan.folder)
+                    self.say(f"stopped while concluding; the numbers of {kept} metrics are kept")
                     raise
                 finally:
                     claims.release(_CONCLUSION)
@@ -201,12 +201,14 @@ def references_of(plan: Plan) -> dict[str, Reference]:
 
 
 def _finished(folder: Path) -> Scorecard | None:
-    """The scorecard that is there, if it and the rows beside it are whole."""
+    """The scorecard that is there, if it and the rows beside it are whole. What a kill may have left beside it goes."""
     try:
         sealed.verify(folder / scorecard.ROWS)
-        return scorecard.read(folder)
+        card = scorecard.read(folder)
     except (BfrbenchError, FileNotFoundError, sealed.Damaged):
         return None
+    concluding.forget(folder)
+    return card
 
 
 @contextmanager

@@ -119,6 +119,16 @@ def test_numbers_that_were_kept_by_other_code_are_made_anew(
     version = faulty / "bfrbench_faulty-1.0.dist-info" / "METADATA"
     version.write_text(version.read_text().replace("1.0", "1.1"))
     assert run() == first and len(set(made)) == 6
+    assert concluding.kept(tmp_path / "run") == 2, "those of older code are gone"
+
+
+def test_what_a_kill_left_beside_a_scorecard_goes_with_the_next_command(tmp_path: Path) -> None:
+    plan = make_plan("input", noise_stage(COUNT, metrics=("psnr",)), Settings(out=tmp_path / "run", threads=1))
+    whole = execute(plan).results_digest
+    (plan.folder / "conclusion").mkdir()
+    (plan.folder / "conclusion" / "kept.json").touch()
+    assert execute(plan).results_digest == whole
+    assert not (plan.folder / "conclusion").exists()
 
 
 def noting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
