@@ -117,7 +117,7 @@ def bare_networks(batches: list[Any], store: Any, device: str) -> Callable[[], N
     import torch
 
     from bfrbench.faces.align import ARCFACE_112, similarity, warp
-    from bfrbench.faces.detect import device_of, load_detector, main_face
+    from bfrbench.faces.detect import detector_device, load_detector, main_face
     from bfrbench.faces.recognise import load_recogniser
     from bfrbench.metrics.identity import images
     from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
@@ -125,7 +125,7 @@ def bare_networks(batches: list[Any], store: Any, device: str) -> Callable[[], N
 
     lpips, detector, engine = (
         lpips_network("alex", store).to(device),
-        load_detector(DETECTOR, store, device_of(DETECTOR, device)),
+        load_detector(DETECTOR, store, detector_device(DETECTOR, device)),
         load_recogniser(ENGINE, store, device),
     )
     inception = InceptionNetwork(

@@ -86,16 +86,14 @@ class Claims:
                 self._mine[name] = done
 
     def told(self) -> dict[str, int]:
-        """How much is done of whatever is held, by the word of its living holder."""
+        """How much is done of whatever is held, by the word of its living holder; who cannot be read says nothing."""
         with self._lock:
-            mine = dict(self._mine)
-        others = [path for path in self.folder.glob("[!.]*.json") if path.stem not in mine]
-        return mine | {path.stem: self._said(path) for path in others if not self._dead_claim(path)}
-
-    def _said(self, path: Path) -> int:
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            return int(_parse(path.read_bytes()).get("done", 0))
-        return 0
+            told = dict(self._mine)
+        for path in self.folder.glob("[!.]*.json"):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                if path.stem not in told and not self._dead_claim(path):
+                    told[path.stem] = int(_parse(path.read_bytes()).get("done", 0))
+        return told
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"

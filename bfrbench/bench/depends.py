@@ -1,6 +1,7 @@
 """What a restorer's answer is known to depend on, as digests: files, weights, and code that no version stands for.
 
-Two runs go on in one folder, and a finished one is handed out again, only where these are equal.
+Two runs go on in one folder, and a finished one is handed out again, only where these are equal. `code_of` is the same
+for the numbers that are kept while a scorecard is being made.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ import contextlib
 import importlib.util
 import inspect
 import shlex
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from bfrbench import digests
+from bfrbench.bench import provenance
 from bfrbench.digests import Digest
+from bfrbench.metrics import Kind, ProtocolMetric
+from bfrbench.plugins import PluginHost
 from bfrbench.restorers.loading import LoadedRestorer
 from bfrbench.specs import RestorerSpec
 
@@ -27,9 +32,22 @@ def on(spec: RestorerSpec, argument: str | None, package: str, loaded: LoadedRes
     found = _of_argument(argument) if argument else _of_cards(spec)
     if loaded is not None and not loaded.plugin:
         return found | _of_object(loaded.restorer)
-    if package != _OURS and (code := _of_package(spec)):
+    if package != _OURS and (code := _of_package(spec.target.partition(":")[0])):
         found["code"] = code
     return found
+
+
+def code_of(metrics: Iterable[ProtocolMetric], host: PluginHost) -> dict[str, Any]:
+    """The code that makes numbers of rows, as plain data: the source of bfrbench and of the packages that the metrics
+    come in, and the versions of their plugins. Source that cannot be found is never the same."""
+    kinds, offers = [metric.kind for metric in metrics], host.metrics()
+    modules = {each.__module__ for kind in kinds for each in type(kind).__mro__ if issubclass(each, Kind)}
+    tops = sorted({_OURS, *(module.partition(".")[0] for module in modules)})
+    plugins = {offers[kind.spec.id].plugin for kind in kinds if kind.spec.id in offers}
+    return {
+        "source": {name: _of_package(name) or uuid.uuid4().hex for name in tops},
+        "packages": sorted(list(provenance.package_of(plugin, host)) for plugin in plugins),
+    }
 
 
 def _of_argument(argument: str) -> dict[str, Digest]:
@@ -56,11 +74,10 @@ def _of_cards(spec: RestorerSpec) -> dict[str, Digest]:
     return {name: store.digest(name) for name in spec.weights}
 
 
-def _of_package(spec: RestorerSpec) -> Digest | None:
-    """Every Python file of the package that the restorer comes in, which may be a checkout that is being edited."""
-    name = spec.target.partition(":")[0].partition(".")[0]
+def _of_package(module: str) -> Digest | None:
+    """Every Python file of the package that a module lies in, which may be a checkout that is being edited."""
     try:
-        found = importlib.util.find_spec(name)
+        found = importlib.util.find_spec(module.partition(".")[0])
     except (ImportError, ValueError):
         return None
     if found is None or found.origin is None:

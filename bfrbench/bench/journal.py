@@ -48,11 +48,11 @@ class Journal:
 
     def timed_out(self) -> int:
         """How many images of finished shards timed out."""
-        count = 0
-        for shard in self.shards:
-            with suppress(FileNotFoundError, sealed.Damaged):
-                count += sealed.read(self._place(shard), ["status"]).column("status").to_pylist().count("timeout")
-        return count
+        return sum(statuses.count("timeout") for statuses in self._statuses(self.rows))
+
+    def answered(self) -> bool:
+        """Whether the restorer restored an image of a finished shard or of an interrupted one."""
+        return any("ok" in statuses for place in (self.rows, self.open) for statuses in self._statuses(place))
 
     def keep_open(self, shard: Shard, table: pa.Table) -> None:
         """Keep the finished batches of a shard that will not be finished now."""
@@ -97,6 +97,11 @@ class Journal:
     def set_aside(self, shard: Shard) -> None:
         with writing(self.folder), suppress(FileNotFoundError):
             self._place(shard).rename(self.rows / f"{shard.name}.damaged")
+
+    def _statuses(self, place: Path) -> Iterator[list[str]]:
+        for shard in self.shards:
+            with suppress(FileNotFoundError, sealed.Damaged):
+                yield sealed.read(place / f"{shard.name}.parquet", ["status"]).column("status").to_pylist()
 
     def _place(self, shard: Shard) -> Path:
         return self.rows / f"{shard.name}.parquet"

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bfrbench.bench.restoring import is_out_of_memory
 from bfrbench.contracts import Row, Scored
+from bfrbench.devices import is_lost, is_out_of_memory
 from bfrbench.errors import BfrbenchError, InputError
 from bfrbench.metrics.kind import Measure
 from bfrbench.metrics.scorer import Scorer, take
@@ -74,10 +74,8 @@ class Lenient:
 
 
 def _is_of_its_images(error: Exception, count: int) -> bool:
-    import torch
-
     if is_out_of_memory(error):
         return count == 1
     if isinstance(error, BfrbenchError):
         return isinstance(error, InputError)
-    return not isinstance(error, torch.AcceleratorError)
+    return not is_lost(error)

@@ -54,7 +54,7 @@ def conclude(plan: Plan, journal: Journal, references: Mapping[str, Reference]) 
 def _follows_from(plan: Plan, rows: Digest) -> dict[str, Any]:
     """What numbers depend on besides the metric: the code that is running among it."""
     breakdowns = [one.model_dump(mode="json") for one in plan.stage.board.breakdown]
-    return {"rows": rows, "breakdowns": breakdowns, "versions": provenance.versions(), "git": plan.draft.git}
+    return {"rows": rows, "breakdowns": breakdowns, "versions": provenance.versions(), "code": plan.code}
 
 
 def _results(plan: Plan, journal: Journal, table: pa.Table, summary: Summary, rows: Digest) -> Results:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -42,6 +42,8 @@ class Plan:
     loaded: LoadedRestorer | None
     """The restorer itself when the caller made it; else it is made from `job` when there is work."""
     host: PluginHost
+    code: Mapping[str, Any]
+    """What was there to make numbers of rows with (see `depends.code_of`) when the run began."""
 
     @property
     def isolated(self) -> bool:
@@ -77,7 +79,9 @@ def make_plan(
     spec = _as_trained(spec, identity)
     draft = _draft(stage, identity, settings, device)
     folder = settings.out or Path(RUNS) / stage.board.name / _folder_name(identity, settings)
-    return Plan(stage, spec, plugin, draft, folder, device, rank, settings, loaded, host)
+    return Plan(
+        stage, spec, plugin, draft, folder, device, rank, settings, loaded, host, depends.code_of(stage.metrics, host)
+    )
 
 
 def _check_answer(ref: Ref, spec: RestorerSpec, settings: Settings) -> None:

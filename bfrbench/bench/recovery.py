@@ -29,13 +29,21 @@ class Recovering:
 
     `patience` is how many images may hang or kill the restorer; it is no less than what the board allows to fail, so
     with one more the run has failed, and no image is asked for any more. `landed` tells how many images of the run
-    had timed out before and elsewhere. At most 2 × (patience + 1) + log2(batch) requests end in a time limit here.
+    had timed out before and elsewhere, `answered` whether any had been restored there. At most
+    2 × (patience + 1) + log2(batch) requests end in a time limit here.
     """
 
-    def __init__(self, engine: Engine, *, patience: int, landed: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        patience: int,
+        landed: Callable[[], int] = lambda: 0,
+        answered: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.engine, self.patience = engine, patience
         self.fits: int | None = None
-        self._landed = landed
+        self._landed, self._answered_elsewhere = landed, answered
         self._lost: int | None = None
         self._answered, self._tries = False, 0
 
@@ -70,6 +78,8 @@ class Recovering:
         if self._lost is None:
             self._lost = self._landed()
         self._tries += 1
+        if self._tries >= TRIES and not self._answered:
+            self._answered = self._answered_elsewhere()
         if self._tries >= TRIES and not self._answered:
             problem = f"the restorer has not answered once in {TRIES} tries (the last: {failure.reason})"
             raise RestorerError(problem, "try it with 'bfrbench plugins check', or raise --time-limit if it is slow")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bfrbench.contracts import Batch, Status
+from bfrbench.devices import is_lost, is_out_of_memory
 from bfrbench.errors import BadShape, RestorerError
 from bfrbench.metrics.cost import count_macs, count_parameters
 
@@ -157,18 +158,25 @@ def restore(loaded: LoadedRestorer, request: Request) -> Answer:
         raise BatchFailed("bad_shape", str(error)) from error
     except Exception as error:
         cause: Cause = "memory" if is_out_of_memory(error) else "error"
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        reason = in_words(error)
         error.__traceback__ = None  # it holds the tensors that did not fit
-        if isinstance(error, torch.AcceleratorError) and cause != "memory":  # a worker then dies, and is made anew
-            raise RestorerError(
-                f"the device failed ({reason})", "start the run again: it goes on where it stopped"
-            ) from error
+        if is_lost(error):  # a worker then dies, and is made anew
+            raise RestorerError(*device_failed(reason)) from error
         if cause == "memory" and device.startswith("cuda"):
             torch.cuda.empty_cache()
         raise BatchFailed(cause, reason) from error
     seconds = time.perf_counter() - began
     statuses: tuple[Status, ...] = tuple("ok" if fine else "nan" for fine in finite)
     return Answer(images, statuses, seconds, _peak(device))
+
+
+def in_words(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def device_failed(reason: str) -> tuple[str, str]:
+    """What is wrong when a GPU is lost, whoever was using it, and what to do."""
+    return f"the device failed ({reason})", "start the run again: it goes on where it stopped"
 
 
 def as_float(images: U8Batch, device: str) -> Tensor:
@@ -183,14 +191,6 @@ def as_bytes(images: Tensor) -> U8Batch:
 
     array: U8Batch = quantise(images.float().nan_to_num(0.0)).permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return array
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    import torch
-
-    words = ("out of memory", "can't allocate memory", "cannot allocate memory", "failed to allocate", "alloc_failed")
-    by_words = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or by_words
 
 
 def _start_peak(device: str) -> None:

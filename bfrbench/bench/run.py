@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bfrbench import progress
+from bfrbench.bench import concluding, scorecard, sealed
 from bfrbench.bench import manifest as manifests
-from bfrbench.bench import scorecard, sealed
 from bfrbench.bench.claims import Claims
-from bfrbench.bench.concluding import kept
 from bfrbench.bench.headway import Headway, images_done
 from bfrbench.bench.isolation import Isolated
 from bfrbench.bench.journal import Journal, writing
@@ -90,7 +89,8 @@ class _Run:
                         if self.audit():
                             return self._conclude()
                 except KeyboardInterrupt:
-                    self.say(f"stopped while concluding; the numbers of {kept(self.plan.folder)} metrics are kept")
+                    kept = concluding.kept(self.plan.folder)
+                    self.say(f"stopped while concluding; the numbers of {kept} metrics are kept")
                     raise
                 finally:
                     claims.release(_CONCLUSION)
@@ -137,7 +137,12 @@ class _Run:
             stage=plan.stage,
             journal=self.journal,
             claims=claims,
-            engine=Recovering(engine, patience=max(allowed, choices.batch), landed=self.journal.timed_out),
+            engine=Recovering(
+                engine,
+                patience=max(allowed, choices.batch),
+                landed=self.journal.timed_out,
+                answered=self.journal.answered,
+            ),
             scoring=scoring,
             stop=stopping.asked,
             overlap=Overlap(plan.settings.readers, plan.settings.batches_ahead),
@@ -196,12 +201,14 @@ def references_of(plan: Plan, tested: Sequence[str]) -> dict[str, Reference]:
 
 
 def _finished(folder: Path) -> Scorecard | None:
-    """The scorecard that is there, if it and the rows beside it are whole."""
+    """The scorecard that is there, if it and the rows beside it are whole. What a kill may have left beside it goes."""
     try:
         sealed.verify(folder / scorecard.ROWS)
-        return scorecard.read(folder)
+        card = scorecard.read(folder)
     except (BfrbenchError, FileNotFoundError, sealed.Damaged):
         return None
+    concluding.forget(folder)
+    return card
 
 
 @contextmanager

@@ -192,6 +192,14 @@ def failed_in_all(failures: Mapping[str, int], metrics: Mapping[str, MetricResul
     return sum(failures.values()) + max(raised(failures, metrics).values(), default=0)
 
 
+def failed_in_words(results: Results, max_failures: float) -> str:
+    """How many images a failed run lost, and to what."""
+    kinds = [f"{number} {kind}" for kind, number in results.failures.items()]
+    kinds += [f"{name} raised on {number}" for name, number in raised(results.failures, results.metrics).items()]
+    count = failed_in_all(results.failures, results.metrics)
+    return f"{count} of {results.images} images failed ({', '.join(kinds)}) and the board allows {max_failures:.2%}"
+
+
 def write(path: Path, card: Scorecard) -> None:
     atomic.write_json(path, card.dump())
 

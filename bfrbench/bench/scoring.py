@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from bfrbench.bench import codec, rowtable
 from bfrbench.bench.inputs import Prepared
 from bfrbench.bench.journal import writing
-from bfrbench.bench.restoring import Answer, as_float, is_out_of_memory
+from bfrbench.bench.restoring import Answer, as_float, device_failed, in_words
 from bfrbench.bench.rowtable import ImageRow
 from bfrbench.contracts import Row, Scored
+from bfrbench.devices import is_lost, is_out_of_memory
+from bfrbench.errors import BfrbenchError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,6 +82,8 @@ class Scoring:
             try:
                 return self._rows(prepared, restored, look)
             except Exception as error:
+                if is_lost(error):
+                    raise BfrbenchError(*device_failed(in_words(error))) from error
                 if count == 1 or not is_out_of_memory(error):
                     raise
                 self._notes.append(f"scoring {count} images at once does not fit into memory; halved")

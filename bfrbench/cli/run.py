@@ -117,19 +117,24 @@ def _show_together(cards: list[Scorecard], differs: str, *, json: bool) -> None:
 
 
 def _refuse_failed(card: Scorecard, plan: Plan) -> None:
-    from bfrbench.bench.scorecard import failed_in_all, raised
+    from bfrbench.bench.scorecard import failed_in_words
 
-    results = card.results
-    if results.status != "failed":
-        return
-    kinds = [f"{number} {kind}" for kind, number in results.failures.items()]
-    kinds += [f"{name} raised on {number}" for name, number in raised(results.failures, results.metrics).items()]
-    count = failed_in_all(results.failures, results.metrics)
-    allowed = plan.stage.board.max_failures
-    problem = f"{count} of {results.images} images failed ({', '.join(kinds)}) and the board allows {allowed:.2%}"
-    first = card.observed.notes[0] if card.observed.notes else f"first: {results.failed_images[0].id}"
-    culprit = "restorer" if results.failures else "metric"
-    raise TooLittleMeasured(problem, f"mend the {culprit} ({first}) and run it in a fresh folder")
+    if card.results.status == "failed":
+        culprit, first = _culprit(card)
+        problem = failed_in_words(card.results, plan.stage.board.max_failures)
+        raise TooLittleMeasured(problem, f"mend the {culprit} ({first}) and run it in a fresh folder")
+
+
+def _culprit(card: Scorecard) -> tuple[str, str]:
+    """What lost more images, the restorer or a metric, and the first that was said of it."""
+    from bfrbench.bench.scorecard import raised
+
+    results, notes = card.results, card.observed.notes
+    metrics = raised(results.failures, results.metrics)
+    worst = max(metrics, key=lambda name: metrics[name], default="")
+    if sum(results.failures.values()) < metrics.get(worst, 0):
+        return "metric", next((note for note in notes if note.startswith(f"metric {worst} ")), worst)
+    return "restorer", next((note for note in notes if not note.startswith("metric ")), results.failed_images[0].id)
 
 
 def _show_plans(plans: list[Plan], *, json: bool) -> None:

@@ -48,8 +48,8 @@ def load_detector(
     return detector
 
 
-def device_of(name: str, device: str) -> str:
-    """Where a detector runs that is one of several networks on `device`."""
+def detector_device(name: str, device: str) -> str:
+    """Where metrics on `device` open a detector: YuNet beside them on the CPU, every other where they are."""
     return "cpu" if name in _ON_THE_CPU else device
 
 

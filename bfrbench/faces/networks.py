@@ -2,7 +2,7 @@
 
 ONNX files of recognition and landmarks run through onnxruntime on the CPU and through torch (`onnx_graph`) on any other
 device. That is the rule for every file and every machine, whatever onnxruntime is installed; nothing falls back. SCRFD
-runs through onnxruntime on every device.
+runs through onnxruntime on every device. YuNet, OpenCV's, knows the CPU only (`detect.detector_device`).
 """
 
 from __future__ import annotations

@@ -16,12 +16,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from bfrbench.devices import is_of_device
 from bfrbench.errors import UsageError, WeightsError
 from bfrbench.faces.onnx_operators import OPERATORS, Operator, Unsupported, from_array
 from bfrbench.precision import exact_float32
 
 _OPSETS = range(7, 23)
 """Broadcasting was another before 7; later than 22 nobody looked for what changed."""
+
+_NO_DEVICE = ("invalid device ordinal", "no CUDA-capable device")
 
 
 class Port(NamedTuple):
@@ -86,11 +89,11 @@ class OnnxGraph(nn.Module):
             inputs[1] = torch.cat([torch.tensor([batch]), inputs[1][1:]])
         try:
             return node.operator(*inputs)
-        except torch.OutOfMemoryError:
-            raise
         except Unsupported as error:
             raise self._refusal(f"{node.label} with {error}") from error
         except (TypeError, RuntimeError, ValueError, IndexError) as error:
+            if is_of_device(error):
+                raise
             shapes = [list(value.shape) for value in inputs if value is not None]
             problem = f"{self._path}: {node.label} does not work on {shapes} ({error})"
             raise WeightsError(problem, "give the file that the card names") from error
@@ -196,9 +199,9 @@ class TorchSession:
         graph = OnnxGraph(path)
         try:
             self._graph = graph.to(device).eval()
-        except torch.OutOfMemoryError:
-            raise
         except (RuntimeError, AssertionError) as error:  # a device that is unknown, or a torch without it
+            if is_of_device(error) and not any(words in str(error) for words in _NO_DEVICE):
+                raise
             reason = str(error).strip().partition("\n")[0]
             raise UsageError(f"torch has no device {device!r} here ({reason})", "choose one it has, or cpu") from error
         self._device = device

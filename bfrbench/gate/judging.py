@@ -14,6 +14,7 @@ import numpy as np
 from bfrbench.bench.board import Board
 from bfrbench.bench.comparing import check_comparable
 from bfrbench.bench.intervals import is_mean
+from bfrbench.bench.scorecard import failed_in_words
 from bfrbench.bench.summary import bins_of
 from bfrbench.errors import NotComparable, UsageError
 from bfrbench.gate.cells import Cell, cells_of
@@ -50,10 +51,8 @@ def judge(candidate: Side, baseline: Side, board: Board, *, level: float = 0.95)
 
 
 def _problems(side: Side, board: Board) -> Iterator[str]:
-    results = side.card.results
-    if results.status == "failed":
-        count, allowed = sum(results.failures.values()), board.max_failures
-        yield f"the run failed: {count} of {results.images} images were not restored, and {allowed:.2%} may fail"
+    if side.card.results.status == "failed":
+        yield f"the run failed: {failed_in_words(side.card.results, board.max_failures)}"
 
 
 def _masks(pairs: Pairs, board: Board) -> dict[tuple[str | None, str | None], Mask]:

@@ -45,7 +45,9 @@ class Detection(Kind[DetectionChoices]):
         return (self.choices.detector,)
 
     def open(self, store: WeightStore | None, device: str) -> Measure:
-        from bfrbench.faces.detect import device_of, load_detector
+        from bfrbench.faces.detect import detector_device, load_detector
 
         name = self.choices.detector
-        return DetectedFaces(load_detector(name, store, device_of(name, device), threshold=self.choices.threshold))
+        return DetectedFaces(
+            load_detector(name, store, detector_device(name, device), threshold=self.choices.threshold)
+        )

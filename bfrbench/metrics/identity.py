@@ -91,11 +91,11 @@ class FacePairs:
 
     def _detect(self, pictures: Sequence[U8Image]) -> list[Points | None]:
         """The detector is opened when a set first turns out to have no points."""
-        from bfrbench.faces.detect import device_of, load_detector, main_face
+        from bfrbench.faces.detect import detector_device, load_detector, main_face
 
         if self._detector is None:
             name = self._choices.detector
-            self._detector = load_detector(name, self._store, device_of(name, self._device))
+            self._detector = load_detector(name, self._store, detector_device(name, self._device))
         faces = [
             main_face(found, (picture.shape[1], picture.shape[0]))
             for found, picture in zip(self._detector.batch(pictures), pictures, strict=True)

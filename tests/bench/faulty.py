@@ -146,7 +146,8 @@ class JudgeChoices(Frozen):
     """How a metric fails."""
 
     raises: str = "never"
-    """`hurt`: on images whose id ends in 3; `always`; `together`: on more than one image at once."""
+    """`hurt`: on images whose id ends in 3; `always`; `together`: on more than one image at once; `lost`: as a GPU does
+    that is lost."""
     holds: int = 1000
     """Images that fit into memory."""
     seconds: float = 0.0
@@ -165,6 +166,10 @@ class Judge(Kind[JudgeChoices]):
         how, count = self.choices, len(batch.ids)
         if count > how.holds:
             raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        if how.raises == "lost":
+            import torch
+
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
         hurt = how.raises == "hurt" and _hurt(batch)
         if hurt or how.raises == "always" or (how.raises == "together" and count > 1):
             raise IndexError("no such landmark")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from bfrbench.bench.claims import Claims, machine
 
@@ -82,6 +85,24 @@ def test_a_claim_whose_text_is_still_to_come_is_alive(tmp_path: Path) -> None:
         (tmp_path / "shard-0.json").touch()
         assert not claims.take("shard-0")
         assert not claims.take("shard-0")
+
+
+def test_a_claim_that_cannot_be_read_says_nothing_and_the_others_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Network file systems answer so when another machine has replaced the file."""
+    read = Path.read_bytes
+
+    def stale(path: Path) -> bytes:
+        if path.stem == "shard-1":
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return read(path)
+
+    with Claims(tmp_path) as first, Claims(tmp_path) as second:
+        assert first.take("shard-1") and first.take("shard-2") and second.take("shard-3")
+        monkeypatch.setattr(Path, "read_bytes", stale)
+        assert second.told() == {"shard-2": 0, "shard-3": 0}
+        monkeypatch.undo()
 
 
 def test_a_holder_says_how_far_it_is_and_the_dead_say_nothing(tmp_path: Path) -> None:

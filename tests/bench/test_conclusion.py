@@ -100,9 +100,39 @@ def test_a_killed_conclusion_goes_on_with_the_next_metric(board: Path, tmp_path:
     assert (again, {name for name, _ in said}) == (whole, {"second"})
 
 
-def test_numbers_are_believed_only_as_they_were_written_and_for_the_same_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_numbers_that_were_kept_by_other_code_are_made_anew(
+    tmp_path: Path, faulty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made = noting(monkeypatch)
+    protocol = str(protocol_file(tmp_path, judge={}))
+
+    def run() -> str:
+        plan = make_plan("input", noise_stage(COUNT, protocol=protocol), Settings(out=tmp_path / "run", threads=1))
+        (plan.folder / "scorecard.json").unlink(missing_ok=True)
+        return execute(plan).results_digest
+
+    first = run()
+    assert run() == first and len(made) == 2
+    source = faulty / "bfrbench_faulty.py"
+    source.write_text(source.read_text() + "# edited\n")
+    assert run() == first and len(set(made)) == 4, "nobody knows what an edit of a metric's source changes"
+    version = faulty / "bfrbench_faulty-1.0.dist-info" / "METADATA"
+    version.write_text(version.read_text().replace("1.0", "1.1"))
+    assert run() == first and len(set(made)) == 6
+    assert concluding.kept(tmp_path / "run") == 2, "those of older code are gone"
+
+
+def test_what_a_kill_left_beside_a_scorecard_goes_with_the_next_command(tmp_path: Path) -> None:
+    plan = make_plan("input", noise_stage(COUNT, metrics=("psnr",)), Settings(out=tmp_path / "run", threads=1))
+    whole = execute(plan).results_digest
+    (plan.folder / "conclusion").mkdir()
+    (plan.folder / "conclusion" / "kept.json").touch()
+    assert execute(plan).results_digest == whole
+    assert not (plan.folder / "conclusion").exists()
+
+
+def noting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of kept numbers as they are written, which then stay."""
     made: list[str] = []
     keep = concluding._write
 
@@ -112,6 +142,13 @@ def test_numbers_are_believed_only_as_they_were_written_and_for_the_same_rows(
 
     monkeypatch.setattr(concluding, "_write", write)
     monkeypatch.setattr(concluding, "forget", lambda run: None)
+    return made
+
+
+def test_numbers_are_believed_only_as_they_were_written_and_for_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = noting(monkeypatch)
 
     def run(restorer: str) -> str:
         stage = noise_stage(COUNT, metrics=("psnr", "probe-level"))

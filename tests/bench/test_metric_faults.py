@@ -16,17 +16,19 @@ from bfrbench.bench.scorecard import Scorecard
 from bfrbench.bench.settings import Settings
 from bfrbench.cli.run import _refuse_failed
 from bfrbench.contracts import Row, Scored
-from bfrbench.errors import InputError, TooLittleMeasured, WeightsError
+from bfrbench.errors import BfrbenchError, InputError, TooLittleMeasured, WeightsError
 from tests.bench.judges import protocol_file
 from tests.bench.noise import noise_stage
 
 COUNT = 20
 
 
-def run(folder: Path, *, max_failures: float = 0.5, **judges: dict[str, object]) -> Scorecard:
+def run(
+    folder: Path, *, restorer: str = "bicubic", max_failures: float = 0.5, **judges: dict[str, object]
+) -> Scorecard:
     folder.mkdir()
     stage = noise_stage(COUNT, protocol=str(protocol_file(folder, **judges)), max_failures=max_failures)
-    plan = make_plan("bicubic", stage, Settings(out=folder / "run", threads=1))
+    plan = make_plan(restorer, stage, Settings(out=folder / "run", threads=1, in_process=True))
     card = execute(plan)
     _refuse_failed(card, plan)
     return card
@@ -66,6 +68,18 @@ def test_a_metric_that_always_raises_fails_the_scorecard_and_leaves_the_others(t
     assert card.results.metrics["probe-level"] == sound.results.metrics["probe-level"]
 
 
+@pytest.mark.parametrize(
+    ("raises", "said"),
+    [
+        ("always", r"20 of 20 images failed \(2 nan, judge raised on 18\).*; mend the metric \(metric judge raised"),
+        ("never", r"2 of 20 images failed \(2 nan\) .*; mend the restorer \(noise-000003\)"),
+    ],
+)
+def test_what_lost_more_images_is_what_is_to_be_mended(raises: str, said: str, tmp_path: Path, faulty: Path) -> None:
+    with pytest.raises(TooLittleMeasured, match=said):
+        run(tmp_path / "run", restorer="faulty-nan", max_failures=0.05, judge={"raises": raises})
+
+
 def test_a_metric_that_raises_on_batches_only_loses_no_image(tmp_path: Path, faulty: Path) -> None:
     sound = run(tmp_path / "sound", judge={})
     card = run(tmp_path / "run", judge={"raises": "together"})
@@ -88,6 +102,12 @@ def test_scoring_that_does_not_fit_into_memory_is_halved_and_that_is_recorded(tm
 def test_an_image_that_does_not_fit_alone_is_an_error_of_that_metric(tmp_path: Path, faulty: Path) -> None:
     with pytest.raises(TooLittleMeasured, match="judge raised on 20"):
         run(tmp_path / "run", judge={"holds": 0})
+
+
+def test_a_gpu_that_is_lost_ends_the_run_with_a_sentence(tmp_path: Path, faulty: Path) -> None:
+    with pytest.raises(BfrbenchError, match=r"the device failed \(.*illegal memory access.*; start the run again"):
+        run(tmp_path / "run", judge={"raises": "lost"})
+    assert not list((tmp_path / "run").rglob("shard-*")), "no image is at fault"
 
 
 class Raising:

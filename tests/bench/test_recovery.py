@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bfrbench.bench import manifest as manifests
+from bfrbench.bench.journal import Journal
+from bfrbench.bench.plan import make_plan
 from bfrbench.bench.recovery import TRIES, Recovering
-from bfrbench.bench.restoring import Answer, BatchFailed, Cause, Request
+from bfrbench.bench.restoring import Answer, BatchFailed, Cause, Direct, Request
+from bfrbench.bench.run import execute
+from bfrbench.bench.settings import Settings
 from bfrbench.errors import RestorerError
+from tests.bench.noise import noise_stage
 
 
 class Scripted:
@@ -91,6 +98,33 @@ def test_a_run_that_had_failed_before_gives_up_at_the_first_hang() -> None:
     scripted = Scripted(ends_in("3"))
     found = statuses(Recovering(scripted, patience=4, landed=lambda: 4), 80, 1)
     assert scripted.failed == 1 and found.count("timeout") == 80 - 3
+
+
+class Hanging(Direct):
+    """The restorer in this process, but some images hang: so many that they fill a whole batch and more."""
+
+    def restore(self, request: Request) -> Answer:
+        if any(f"noise-{number:06d}" in request.ids for number in range(12, 20)):
+            raise BatchFailed("timeout", "no answer in 60 s")
+        return super().restore(request)
+
+
+@pytest.mark.parametrize(("kept", "shard"), [("rows", 12), ("open", 24)])
+def test_a_run_that_goes_on_at_images_that_hang_knows_that_others_were_restored(
+    kept: str, shard: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bfrbench.bench.run.Direct", Hanging)
+    stage = noise_stage(24, metrics=("psnr",), max_failures=0.5, layout={"batch": 4, "shard": shard})
+    plan = make_plan("input", stage, Settings(out=tmp_path, threads=1))
+    whole = execute(plan)
+    assert whole.results.failures == {"timeout": 8}
+    journal = Journal(plan.folder, manifests.read(plan.folder))
+    last = journal.shards[-1]
+    if kept == "open":
+        journal.keep_open(last, journal.read(last).slice(0, 12))
+    (tmp_path / "rows" / f"{last.name}.parquet").unlink()
+    (tmp_path / "scorecard.json").unlink()
+    assert execute(plan).results_digest == whole.results_digest
 
 
 def test_a_device_that_failed_ends_the_process_and_not_one_image() -> None:

@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from bfrbench.errors import UnknownName, UsageError, WeightsError
-from bfrbench.faces.detect import FaceDetector, device_of, load_detector, main_face
+from bfrbench.faces.detect import FaceDetector, detector_device, load_detector, main_face
 from bfrbench.faces.networks import providers
 from bfrbench.faces.retinaface import VARIANTS, RetinaFace, _anchors, _empty
 from bfrbench.faces.scale import Scaled, fit
@@ -167,7 +167,7 @@ def test_wrong_names_devices_and_files_are_sentences(store: WeightStore, tmp_pat
         load_detector("yunett", store)
     with pytest.raises(UsageError, match="YuNet does not run on 'cuda'"):
         load_detector("yunet", store, "cuda")
-    assert (device_of("yunet", "cuda"), device_of("retinaface-r50", "cuda:1")) == ("cpu", "cuda:1")
+    assert (detector_device("yunet", "cuda"), detector_device("retinaface-r50", "cuda:1")) == ("cpu", "cuda:1")
     with pytest.raises(UsageError, match="choose cpu or cuda"):
         providers("mps")
     (tmp_path / "a.onnx").write_bytes(b"no network")

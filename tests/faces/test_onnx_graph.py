@@ -321,6 +321,65 @@ def test_a_device_that_torch_does_not_have_is_a_sentence(store: WeightStore) -> 
             Pfld("nowhere", store.path("pfld-68"), device)
 
 
+OF_THE_DEVICE = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+    torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+]
+
+
+def _raising(error: Exception) -> Any:
+    def raises(*_: object, **__: object) -> None:
+        raise error
+
+    return raises
+
+
+@pytest.mark.parametrize("error", OF_THE_DEVICE)
+def test_what_a_device_does_is_not_blamed_on_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = _write(tmp_path / "one.onnx", [helper.make_node("Relu", ["x"], ["y"])])
+    monkeypatch.setattr(torch.nn.functional, "relu", _raising(error))
+    with pytest.raises(type(error)) as caught:
+        _torch(path, _noise(1, 3, 4, 4))
+    assert caught.value is error
+
+
+def test_a_device_that_fails_at_a_batch_does_not_make_it_a_batch_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute = torch.addmm
+
+    def addmm(bias: torch.Tensor, a: torch.Tensor, *rest: torch.Tensor, **how: float) -> torch.Tensor:
+        if len(a) > 1:
+            raise OF_THE_DEVICE[-1]
+        return compute(bias, a, *rest, **how)
+
+    _in_torch(monkeypatch)
+    monkeypatch.setattr(torch, "addmm", addmm)
+    with pytest.raises(RuntimeError, match="ALLOC_FAILED"):
+        InsightFace("full", _small_iresnet(tmp_path / "small.onnx"))
+
+
+@pytest.mark.parametrize("error", OF_THE_DEVICE)
+def test_a_device_without_room_for_the_weights_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = _write(tmp_path / "one.onnx", [helper.make_node("Relu", ["x"], ["y"])])
+    monkeypatch.setattr(OnnxGraph, "to", _raising(error))
+    with pytest.raises(type(error)) as caught:
+        TorchSession(path, "cuda")
+    assert caught.value is error
+
+
+def test_a_gpu_of_a_number_that_is_not_there_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _write(tmp_path / "one.onnx", [helper.make_node("Relu", ["x"], ["y"])])
+    monkeypatch.setattr(OnnxGraph, "to", _raising(torch.AcceleratorError("CUDA error: invalid device ordinal")))
+    with pytest.raises(UsageError, match="no device 'cuda:9'"):
+        TorchSession(path, "cuda:9")
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
 def test_cuda_gives_the_cpus_numbers(store: WeightStore, crops: list[Array], portraits: list[Array]) -> None:
     path = store.path("mobilefacenet-arcface")

@@ -137,9 +137,17 @@ def test_an_oracle_that_no_longer_equals_the_truth_is_a_regression() -> None:
 
 def test_a_failed_run_fails_and_a_failed_baseline_does_not_compare() -> None:
     failed = psnr_side(status="failed", failures={"error": 9})
-    assert "the run failed" in judge(failed, psnr_side(), board_with(PSNR)).problems[0]
+    (problem,) = judge(failed, psnr_side(), board_with(PSNR)).problems
+    assert problem == "the run failed: 9 of 200 images failed (9 error) and the board allows 0.00%"
     with pytest.raises(NotComparable, match="failed"):
         judge(psnr_side(), failed, board_with(PSNR))
+
+
+def test_a_run_that_failed_by_a_metric_says_so() -> None:
+    whole = psnr_side()
+    psnr = whole.card.results.metrics["psnr"].model_copy(update={"failed": {"error": COUNT}})
+    (problem,) = judge(psnr_side(status="failed", metrics={"psnr": psnr}), whole, board_with(PSNR)).problems
+    assert "200 of 200 images failed (psnr raised on 200)" in problem
 
 
 def test_two_boards_do_not_compare() -> None:
