@@ -236,9 +236,9 @@ def course(name: str, seeds: Iterable[int], options: argparse.Namespace) -> list
     lines = []
     for seed in seeds:
         stats = read_stats(options.out / "restorers" / f"{name}-{seed}")
-        varied = [line[_VARIANCE] for line in stats if _VARIANCE in line]
+        varied = [float(line[_VARIANCE]) for line in stats if _VARIANCE in line]
         if varied:
-            norms = [line["restorer/gradient"] for line in stats]
+            norms = [float(line["restorer/gradient"]) for line in stats if "restorer/gradient" in line]
             first = f"{varied[0]:.2e} at first, " if len(varied) > 1 else ""
             lines.append(
                 f"- {name}, seed {seed}: variance of w+ between people {first}{varied[-1]:.2e} at the end; "

@@ -79,7 +79,11 @@ class Replay:
     @property
     def touches_target(self) -> bool:
         ops = (op for draw in self.draws.values() for op in draw.ops)
-        return any(op.name in ("move", "flip") or op.args.get("target", False) for op in ops)
+        return self.moves_target or any(op.args.get("target", False) for op in ops)
+
+    @property
+    def moves_target(self) -> bool:
+        return any(op.name in ("move", "flip") for draw in self.draws.values() for op in draw.ops)
 
     def draw(self, seed: int, image_id: str, *, view: int = 0) -> Draw:
         if image_id not in self.draws:

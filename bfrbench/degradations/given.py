@@ -26,6 +26,8 @@ class Given:
     summary: str = "Released low-quality images, taken as they are."
     source: str = "the folder's owner"
     reference_size: int = 0
+    touches_target: bool = False
+    moves_target: bool = False
 
     @classmethod
     def open(cls, folder: str) -> Given:

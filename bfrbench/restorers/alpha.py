@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 POINTS = (0.0, 1.0)
-"""What a spec declares as its operating points: from the input as it came to the restored face alone."""
+"""What a spec declares as its operating points: from the input (at the network's size) to the restored face alone."""
 
 
 def alpha_option(usual: float = 1.0) -> dict[str, str]:

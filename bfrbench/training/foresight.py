@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from bfrbench.errors import UnknownName, UsageError
 from bfrbench.nn import Discriminator
 from bfrbench.training.config import RunConfig
 from bfrbench.training.task import Task
-
-if TYPE_CHECKING:
-    from bfrbench.degradations import Recipe
 
 
 def micro_batch(run: RunConfig, processes: int) -> int:
@@ -31,13 +28,15 @@ def refuse_groups(task: Task, micro: int) -> None:
             raise UsageError(problem, "make run.batch (or run.micro_batch) a multiple of task.group")
 
 
-def refuse_moving_targets(task: Task, recipe: Recipe, *, labelled: bool) -> None:
-    """Two views of a face are compared with each other, and labels are of the face as its set has it."""
-    if task.views > 1 and recipe.touches_target:
-        problem = f"{recipe.name} changes its target by chance, and this task compares two degradations of one target"
+def refuse_moving_targets(task: Task, recipe: Any, *, labelled: bool) -> None:
+    """Two views of a face are compared with each other, and labels are of the face as its set has it. A recipe that a
+    plugin makes from code and that does not say what it does to its target may do anything."""
+    name = getattr(recipe, "name", type(recipe).__name__)
+    if task.views > 1 and getattr(recipe, "touches_target", True):
+        problem = f"{name} may change its target by chance, and this task compares two degradations of one target"
         raise UsageError(problem, "choose another degradation, or one view (task.two_views=false)")
-    if labelled and recipe.moves_target:
-        problem = f"{recipe.name} flips or moves its target, and this task's labels are of faces as their set has them"
+    if labelled and getattr(recipe, "moves_target", True):
+        problem = f"{name} may flip or move its target, and this task's labels are of faces as their set has them"
         raise UsageError(problem, "choose another degradation; run.flip=true mirrors faces with their labels")
 
 

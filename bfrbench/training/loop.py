@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from bfrbench.errors import Diverged, InputError
+from bfrbench.precision import exact_float32
 from bfrbench.stopping import Stopping
 from bfrbench.training import checkpoint
 from bfrbench.training.config import RunConfig
@@ -123,12 +124,13 @@ class Trainer:
         share = phase.every / len(micro_batches)
         for number, faces in micro_batches:
             torch.manual_seed(_key(self.run.seed, self.clock.steps, index, number))
-            with self._precision(phase):
-                terms = phase.loss(faces)
+            with exact_float32() if self._in_float32(phase) else nullcontext():
+                with self._precision(phase):
+                    terms = phase.loss(faces)
                 if not terms:
                     continue
                 loss = torch.stack([term.float() for term in terms.values()]).sum()
-            self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
+                self.scaler.scale(loss * share).backward()  # type: ignore[no-untyped-call]
             for name, term in terms.items():
                 seen[f"{phase.name}/{name}"].append(term.detach())
         self.ranks.average_gradients(parameters)
@@ -137,7 +139,7 @@ class Trainer:
         self.scaler.unscale_(optimiser)
         norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
         seen[f"{phase.name}/gradient"].append(norm)
-        if math.isfinite(norm):  # the one place of a phase where a GPU is waited for
+        if math.isfinite(norm):  # waits for the GPU, as little else in a phase does
             if self.run.clip is not None:
                 clip_grads_with_norm_(parameters, self.run.clip, norm)
             optimiser.step()
@@ -162,9 +164,12 @@ class Trainer:
         return Diverged(f"{problem}, the last at {self.clock.images} images", remedy)
 
     def _precision(self, phase: Phase) -> AbstractContextManager[object]:
-        if phase.exact or self.run.precision == "float32":
+        if self._in_float32(phase):
             return nullcontext()
         return torch.autocast(self.device.type, dtype=getattr(torch, self.run.precision))
+
+    def _in_float32(self, phase: Phase) -> bool:
+        return phase.exact or self.run.precision == "float32"
 
     def _set_rates(self) -> None:
         halvings = sum(self.clock.images >= at for at in self.run.halve_lr_at)

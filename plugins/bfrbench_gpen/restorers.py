@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bfrbench.contracts import Batch
-from bfrbench.errors import WeightsError
+from bfrbench.errors import UsageError, WeightsError
 from bfrbench.imaging.resize import resize_batch
 from bfrbench.nn import frozen
 from bfrbench.restorers import RestorerContext
@@ -122,6 +122,8 @@ class Portable(nn.Module):
         super().__init__()
         self.module = restorer.module
         self._prepare, self._forward, self._mixed = restorer.prepare, restorer.forward, restorer.alpha.mixed
+        if restorer.takes_small and restorer.alpha.share != 1:
+            raise UsageError("the super-resolution form is exported without its input", "export it with alpha=1")
         noise = restorer.module.finer_noise([0]) if restorer.takes_small else []
         for layer, values in enumerate(noise):
             self.register_buffer(f"noise_{layer}", values)
