@@ -108,6 +108,7 @@ class MmrbTraining(Task):
         if prior := start_from(s.prior, "stylegan2-prior", wanted=context.from_prior):
             _adopt(prior, self.mmrb, discriminator)
         self.mmrb, discriminator = self.mmrb.to(self.device), discriminator.to(self.device)
+        self._restore = torch.compile(self.mmrb.restore) if context.compile else self.mmrb.restore
         self.networks = {"mmrb": self.mmrb, "discriminator": discriminator}
         self.optimisers = {
             "mmrb": adam(self._groups(), s.betas),
@@ -198,10 +199,10 @@ class MmrbTraining(Task):
         """The restorer's answer to what this stage feeds it."""
         assert faces.lq is not None
         if self.stage == 0:
-            return self.mmrb.restore(faces.gt, fixed_noise=False)
+            return self._restore(faces.gt, fixed_noise=False)
         share = self.settings.sharp_share if self.settings.warm_up else 0.0
         sharp = torch.rand(len(faces), 1, 1, 1, device=faces.gt.device) < share
-        return self.mmrb.restore(torch.where(sharp, faces.gt, faces.lq), fixed_noise=False)
+        return self._restore(torch.where(sharp, faces.gt, faces.lq), fixed_noise=False)
 
     def _lose(self, faces: Faces) -> Terms:
         s, out, gt = self.settings, self._given(faces), faces.gt
@@ -251,7 +252,7 @@ class MmrbTraining(Task):
             looks = cast(Tensor, faces.lq), cast(Tensor, faces.second)
             with torch.no_grad():
                 targets = teacher(looks[1]), teacher(looks[0])
-            first, second = (self.mmrb.restore(look, fixed_noise=True).image for look in looks)
+            first, second = (self._restore(look, fixed_noise=True).image for look in looks)
             gap = (first - targets[0]).abs().mean() + (second - targets[1]).abs().mean()
             terms["consistency"] = s.consistency * gap / 2
         return terms

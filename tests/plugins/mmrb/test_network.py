@@ -145,7 +145,7 @@ def test_without_the_warm_up_no_sharp_face_comes_in_and_one_view_is_enough(photo
     faces = Faces(*(torch.rand(4, 3, 32, 32) * 2 - 1 for _ in range(2)))
     plain = task_of(photographs, "task.warm_up=false", "task.two_views=false", "task.sharp_share=1.0")
     seen: list[torch.Tensor] = []
-    plain.mmrb.restore = lambda image, *, fixed_noise: seen.append(image)  # type: ignore[method-assign]
+    plain._restore = lambda image, *, fixed_noise: seen.append(image)
     plain._given(faces)
     assert plain.views == 1 and torch.equal(seen[0], faces.lq)
     assert task_of(photographs).views == 2
@@ -174,3 +174,14 @@ def test_a_file_of_something_else_is_a_sentence(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(WeightsError, match="no weights file of an MMRB-StyleGAN2"):
         bfrbench.load_restorer(f"mmrb:{path}")
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_what_a_training_looks_at_compiles_without_a_break(link: Link) -> None:
+    torch.manual_seed(0)
+    network = MmrbStyleGan2(MmrbShape(32, multiplier=1.0, narrow=0.03, style_dim=16, link=link))
+    images = torch.rand(2, 3, 32, 32) * 2 - 1
+    compiled = torch.compile(network.restore, fullgraph=True, backend="aot_eager")
+    ours, plain = (way(images, fixed_noise=True) for way in (compiled, network.restore))
+    assert torch.allclose(ours.image, plain.image, atol=1e-5) and torch.allclose(ours.ws, plain.ws, atol=1e-5)
+    assert set(ours.features) == set(plain.features) and set(ours.pyramid) == set(plain.pyramid)
