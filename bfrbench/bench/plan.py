@@ -123,14 +123,14 @@ def _spec(ref: Ref, loaded: LoadedRestorer | None, host: PluginHost) -> tuple[Re
 
 def _as_trained(spec: RestorerSpec, identity: RestorerIdentity) -> RestorerSpec:
     """What is known of a weights file that the user gives is what its card says, not what its plugin says of others."""
-    from bfrbench.training.card import read_card
+    from bfrbench.training.card import UNKNOWN, read_card
 
     path = Path(identity.argument) if identity.argument else None
     if path is None or not path.is_file():
         return spec
     if card := read_card(path, sha256=identity.weights["argument"]):
         return replace(spec, trained_on=card.data, loss_networks=card.loss_networks)
-    return replace(spec, trained_on=("unknown",), loss_networks=()) if spec.weights else spec
+    return replace(spec, trained_on=(UNKNOWN,), loss_networks=()) if spec.weights else spec
 
 
 def _identity(

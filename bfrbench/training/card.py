@@ -12,6 +12,9 @@ from bfrbench import atomic
 from bfrbench.digests import Digest
 from bfrbench.errors import WeightsError
 
+UNKNOWN = "unknown"
+"""Stands among data sets for what nobody has written down."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -41,7 +44,8 @@ def write_card(weights: Path, facts: Mapping[str, Any], data: Iterable[str], ori
 
 
 def read_card(weights: Path, *, sha256: Digest) -> Trained | None:
-    """The card beside a weights file of this digest, or None where there is none of a training."""
+    """The card beside a weights file of this digest, or None where a training wrote none. What lies there may also
+    be the card of the file that this one was converted from; it says nothing of this one."""
     path = path_of(weights)
     if path == weights or not path.is_file():
         return None
@@ -59,6 +63,8 @@ def read_card(weights: Path, *, sha256: Digest) -> Trained | None:
     except (KeyError, TypeError, ValueError):
         return None
     if held.get("sha256") != sha256:
+        if held.get("file") != weights.name:
+            return None
         raise WeightsError(f"{path} is the card of another file than {weights.name}", "put its own beside it, or none")
     return found
 

@@ -100,6 +100,11 @@ def of_prior(place: Path, recipe: str) -> Path:
     return kept[-1]
 
 
+def images_of(place: Path) -> int:
+    """The clock of a checkpoint, whatever its folder is called."""
+    return int(json.loads((place / "state.json").read_text(encoding="utf-8"))["clock"]["images"])
+
+
 def load_networks(place: Path, names: Mapping[str, nn.Module]) -> None:
     """Only some networks of a checkpoint, for a stage that starts from another stage's end."""
     from safetensors.torch import load_file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +18,14 @@ Change: TypeAlias = "dict[str, Any]"
 """Settings that were other from a checkpoint on: `at` how many images, and `what`."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a training has rested on until now, whatever it was changed to on the way."""
+
+    data: tuple[str, ...] = ()
+    loss_networks: tuple[str, ...] = ()
+
+
 def refuse_taken(out: Path) -> None:
     """A start that failed leaves no checkpoint and no stats: such a folder is free for the next try."""
     if checkpoint.all_of(out) or (out / STATS).exists():
@@ -24,10 +33,23 @@ def refuse_taken(out: Path) -> None:
 
 
 def claim(
-    out: Path, order: dict[str, Any], digest: str, changes: list[Change], origin: dict[str, Any] | None = None
+    out: Path, order: dict[str, Any], digest: str, changes: list[Change], origin: dict[str, Any] | None, seen: Seen
 ) -> None:
-    """Write down what is trained here and from what, once everything that it reads is open."""
-    atomic.write_json(out / _ORDER, {"digest": digest, "order": order, "changes": changes, "origin": origin})
+    """Write down what is trained here and from what, once everything that it reads is open. `seen` is what this order
+    and those before it rest on."""
+    held = {"digest": digest, "order": order, "changes": changes, "origin": origin, "seen": asdict(seen)}
+    atomic.write_json(out / _ORDER, held)
+
+
+def holds_run(out: Path) -> bool:
+    return (out / _ORDER).is_file()
+
+
+def seen(out: Path) -> Seen:
+    """By a training in a folder; one that was claimed before this was written down knows its last order alone."""
+    held = _read(out)
+    told = held.get("seen") or {"data": [name for name, _ in held["order"]["data"]], "loss_networks": []}
+    return Seen(tuple(told["data"]), tuple(told["loss_networks"]))
 
 
 def changes(out: Path) -> list[Change]:

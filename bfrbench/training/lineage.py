@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from bfrbench import digests
 from bfrbench.training import checkpoint, folder
-from bfrbench.training.card import read_card
+from bfrbench.training.card import UNKNOWN, read_card
 from bfrbench.training.config import RecipeFile
 from bfrbench.training.settings import start_from
 
@@ -24,18 +25,25 @@ def origin(recipe: RecipeFile) -> dict[str, Any] | None:
 
 def _of_file(path: Path) -> dict[str, Any]:
     told: dict[str, Any] = {"file": path.name, "sha256": digests.of_file(path)}
-    if card := read_card(path, sha256=told["sha256"]):
-        told |= {"recipe": card.recipe, "images": card.images, "data": list(card.data)}
-        told |= {"loss_networks": list(card.loss_networks)}
-    return told
+    card = read_card(path, sha256=told["sha256"])
+    if card is None:
+        return {**told, "data": [UNKNOWN]}
+    told |= {"recipe": card.recipe, "images": card.images, "data": list(card.data)}
+    return told | {"loss_networks": list(card.loss_networks)}
 
 
 def _of_run(place: Path) -> dict[str, Any]:
+    """Of a run, or of a checkpoint; a checkpoint that was copied out of its run brings nothing but itself."""
     kept = checkpoint.of_prior(place, "its prior")
-    order = folder.ordered(kept.parent.parent)
-    return {
-        "recipe": order["recipe"]["id"],
-        "images": int(kept.name),
-        "sha256": digests.of_file(checkpoint.weights_of(kept)),
-        "data": [name for name, _ in order["data"]],
-    }
+    told = {"images": checkpoint.images_of(kept), "sha256": digests.of_file(checkpoint.weights_of(kept))}
+    run = kept.parent.parent
+    if not folder.holds_run(run):
+        return {**told, "data": [UNKNOWN]}
+    before, seen = folder.origin(run) or {}, folder.seen(run)
+    told |= {"recipe": folder.ordered(run)["recipe"]["id"], "data": _all(seen.data, before.get("data", []))}
+    networks = _all(seen.loss_networks, before.get("loss_networks", []))
+    return told | ({"loss_networks": networks} if networks else {})
+
+
+def _all(*some: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for names in some for name in names))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bfrbench.degradations import Recipe
     from bfrbench.training.feeding import Faceset, Pairs
-    from bfrbench.training.folder import Change
+    from bfrbench.training.folder import Change, Seen
     from bfrbench.training.ranks import Ranks
     from bfrbench.training.task import Labeller, Task
     from bfrbench.training.validation import Validation
@@ -113,6 +113,7 @@ def preview(what: Order) -> dict[str, Any]:
     import torch
 
     from bfrbench.data import open_dataset
+    from bfrbench.training import lineage
     from bfrbench.training.foresight import micro_batch
 
     faces, whole = _faces(what), sum(share for _, share in what.data)
@@ -124,6 +125,7 @@ def preview(what: Order) -> dict[str, Any]:
         held, count = open_dataset(what.validation), what.recipe.run.validation_images
         reads.append({"data": what.validation, "for": "validation", "images": min(count, len(held))})
     recipe, task = _degradation(what.recipe), _build(what, torch.device("cpu"))
+    lineage.origin(what.recipe)
     _foresee(what, task, recipe, task.labeller(faces.sets), micro_batch(what.recipe.run, 1))
     networks = task.networks
     return {"reads": reads, "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()}}
@@ -148,6 +150,8 @@ def train(
         place, changes = _place_to_go_on(what, out, resume=resume, change=change)
         me.wait()
         task = _build(what, device, fresh=place is None)
+        origin = lineage.origin(what.recipe) if place is None else folder.origin(out)
+        seen = _seen(what, task, folder.seen(out) if place else folder.Seen())
         run, recipe = what.recipe.run, _degradation(what.recipe)
         faces = _faces(what)
         labeller = task.labeller(faces.sets)
@@ -156,8 +160,7 @@ def train(
         validation = _validation(what, recipe, task, faces, device) if me.first else None
         journal = Journal(out, run, host, active=me.first, validation=validation)
         if me.first:
-            origin = lineage.origin(what.recipe) if place is None else folder.origin(out)
-            folder.claim(out, what.plain(), what.digest, changes, origin)
+            folder.claim(out, what.plain(), what.digest, changes, origin, seen)
         trainer = Trainer(task, run, feed, me, device, journal, out)
         if place is not None:
             _say_differences(trainer.resume(place), conditions(run, me, device), first=me.first)
@@ -169,7 +172,7 @@ def train(
             raise KeyboardInterrupt(f"the same command with --resume goes on from {images} images") from None
         result = out / "result.safetensors"
         if me.first:
-            _write_result(result, what, task, trainer, changes)
+            _write_result(result, what, task, trainer, changes, seen)
         return result
 
 
@@ -297,7 +300,15 @@ def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool
         )
 
 
-def _write_result(path: Path, what: Order, task: Task, trainer: Any, changes: list[Change]) -> None:
+def _seen(what: Order, task: Task, before: Seen) -> Seen:
+    """What this order rests on, and then what those before it did."""
+    from bfrbench.training.folder import Seen
+
+    data = dict.fromkeys([*(name for name, _ in what.data), *before.data])
+    return Seen(tuple(data), tuple(dict.fromkeys([*task.loss_networks, *before.loss_networks])))
+
+
+def _write_result(path: Path, what: Order, task: Task, trainer: Any, changes: list[Change], seen: Seen) -> None:
     """The weights as the restorer reads them, and a card of what they rest on."""
     from safetensors.torch import save_file
 
@@ -323,7 +334,7 @@ def _write_result(path: Path, what: Order, task: Task, trainer: Any, changes: li
         "checkpoint": checkpoint.folder(path.parent, trainer.clock.images).name,
         "bad_steps": trainer.clock.bad_steps,
         "bfrbench": bfrbench.__version__,
-        "loss_networks": list(dict.fromkeys([*task.loss_networks, *(origin or {}).get("loss_networks", [])])),
+        "loss_networks": list(dict.fromkeys([*seen.loss_networks, *(origin or {}).get("loss_networks", [])])),
         "changed": [f"at {each['at']:,} images: {', '.join(each['what'])}" for each in changes],
     }
-    write_card(path, facts, [name for name, _ in what.data], origin)
+    write_card(path, facts, seen.data, origin)

@@ -103,3 +103,52 @@ def test_boards_know_what_a_trained_file_has_seen(stages: tuple[Path, start.Orde
     result.with_suffix(".toml").write_text(result.with_suffix(".toml").read_text().replace('sha256 = "', 'sha256 = "0'))
     with pytest.raises(WeightsError, match="card of another file"):
         restorer(f"gpen:{result}")
+
+
+def test_what_nobody_wrote_down_is_unknown_and_not_nothing(
+    stages: tuple[Path, start.Order], photographs: Path, tmp_path: Path
+) -> None:
+    """A weights file without a card, and a checkpoint that was copied out of its run, have seen something."""
+    bare = tmp_path / "bare.safetensors"
+    shutil.copy(start.train(stages[1], tmp_path / "first"), bare)
+    sets = [*TINY, "run.images=8", "degradation=vqfr-1@32"]
+    what = start.order("gpen-finetune@32", [str(photographs)], sets=[*sets, f"run.weights={bare}"])
+    result = start.train(what, tmp_path / "second")
+    assert [each["set"] for each in told(result)["data"]] == [str(photographs), "unknown"]
+    board = make_plan(f"gpen:{result}", open_stage("studio-ci"), Settings(out=tmp_path / "score"))
+    assert "unknown" in board.spec.trained_on
+    copied = tmp_path / "prior-at-the-end"
+    shutil.copytree(stages[0] / "checkpoints" / "000000000008", copied)
+    what = start.order("gpen-finetune@32", [str(photographs)], sets=[*sets, f"task.prior={copied}"])
+    start.preview(what)
+    card = told(start.train(what, tmp_path / "third"))
+    assert [each["set"] for each in card["data"]] == [str(photographs), "unknown"] and card["origin"]["images"] == 8
+
+
+def test_a_prior_hands_on_what_it_rests_on_itself(photographs: Path, tmp_path: Path) -> None:
+    """Its own start from other weights, and the sets that it was changed from."""
+    tiny = [*TINY, "run.images=8", "run.checkpoint_every=4"]
+    first = start.train(start.order("gpen-prior@32", ["studio-train:64"], sets=tiny), tmp_path / "first")
+    more = [*tiny, f"run.weights={first}"]
+    start.train(start.order("gpen-prior@32", ["studio-ci"], sets=more), tmp_path / "prior")
+    longer = start.order("gpen-prior@32", [str(photographs)], sets=[*more, "run.images=12"])
+    result = start.train(longer, tmp_path / "prior", resume=True, change=True)
+    assert [each["set"] for each in told(result)["data"]] == [str(photographs), "studio-ci", "studio-train:64"]
+    sets = [*tiny, "degradation=vqfr-1@32", f"task.prior={tmp_path / 'prior'}"]
+    last = start.train(start.order("gpen-finetune@32", ["studio-test"], sets=sets), tmp_path / "last")
+    seen = [each["set"] for each in told(last)["data"]]
+    assert seen == ["studio-test", str(photographs), "studio-ci", "studio-train:64"]
+
+
+def test_a_card_of_another_file_is_found_out_by_the_dry_run_and_a_converted_file_has_none(
+    stages: tuple[Path, start.Order], photographs: Path, tmp_path: Path
+) -> None:
+    first = start.train(stages[1], tmp_path / "first")
+    converted = first.with_suffix(".pth")
+    torch.save(load_file(first), converted)
+    assert read_card(converted, sha256=digests.of_file(converted)) is None
+    card = first.with_suffix(".toml")
+    card.write_text(card.read_text().replace('sha256 = "', 'sha256 = "0', 1))
+    what = start.order("gpen-finetune@32", [str(photographs)], sets=[*TINY, f"run.weights={first}"])
+    with pytest.raises(WeightsError, match="card of another file"):
+        start.preview(what)

@@ -198,7 +198,7 @@ def test_a_start_that_failed_leaves_the_folder_free(photographs: Path, tmp_path:
         start.train(start.order("stylegan2-prior@16", ["photografs"], sets=TINY), out)
     with pytest.raises(InputError, match="the model 128 px"):
         start.train(settings(photographs, size=128), out)
-    folder.claim(out, {}, "", [])  # what one leaves behind that fails at its first step
+    folder.claim(out, {}, "", [], None, folder.Seen())  # what one leaves behind that fails at its first step
     assert start.train(settings(photographs, "run.images=8"), out).is_file()
 
 
