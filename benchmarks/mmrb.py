@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from bfrbench_gpen.network import Gpen, GpenShape
-from bfrbench_mmrb.block import MMRB, rectified
+from bfrbench_mmrb.block import MMRB
 from bfrbench_mmrb.gpen import GpenMmrb, GpenMmrbShape
 from bfrbench_mmrb.network import MmrbShape, MmrbStyleGan2
 from gpen import SEED, Contender, Straightforward, Taken, allocated, inputs, measure, named, resident
@@ -35,6 +35,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from bfrbench.nn import frozen
+from bfrbench.nn.layers import leaky
 
 SIZES = (128, 256, 512)
 
@@ -50,14 +51,14 @@ class StraightforwardMmrb(Straightforward):
 
     def __call__(self, image: Tensor) -> Tensor:
         net = self.network
-        x = rectified(net.entry(image))
+        x = leaky(net.entry(image))
         features = {net.shape.size: x}
         for side in net.sides[-2::-1]:
-            x = rectified(net.down[str(side)](x))
+            x = leaky(net.down[str(side)](x))
             for block in net.blocks[str(side)]:
                 x = straightforward_block(block, x)
             features[side] = x
-        offset = net.to_styles(rectified(net.to_style(x.flatten(1))))
+        offset = net.to_styles(leaky(net.to_style(x.flatten(1))))
         ws = net.mean_style + offset.view(len(image), net.generator.latents, -1)
         return self.synthesise(ws, net.decode(features))
 
@@ -83,10 +84,10 @@ def straightforward_block(block: MMRB, x: Tensor) -> Tensor:
     """Every path with convolutions of its own, as the design counts them."""
     count = len(block.first)
     assert block.mix is not None and block.gate is not None
-    u = [rectified(F.conv2d(x, *pair)) for pair in parted(block.entry, count)]
-    m = torch.cat([rectified(path(part)) for path, part in zip(block.first, u, strict=True)], dim=1)
+    u = [leaky(F.conv2d(x, *pair)) for pair in parted(block.entry, count)]
+    m = torch.cat([leaky(path(part)) for path, part in zip(block.first, u, strict=True)], dim=1)
     v = [F.conv2d(m, *pair) + part for pair, part in zip(parted(block.mix, count), u, strict=True)]
-    far = torch.cat([rectified(path(part)) for path, part in zip(block.second, v, strict=True)], dim=1)
+    far = torch.cat([leaky(path(part)) for path, part in zip(block.second, v, strict=True)], dim=1)
     return x + block.fuse(block.gate(far))
 
 

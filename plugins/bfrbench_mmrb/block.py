@@ -11,17 +11,14 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from bfrbench.nn.layers import leaky
+
 PathName: TypeAlias = Literal["3", "5", "d"]
 """A 3×3 convolution, a 5×5 one, and a 3×3 one with dilation."""
 BlockName: TypeAlias = Literal["mmrb", "msrb", "resblock"]
 
 PATHS: tuple[PathName, ...] = ("3", "5", "d")
 _LEAST = 8
-
-
-def rectified(x: Tensor) -> Tensor:
-    """In place: `x` must be a result that nobody else needs."""
-    return nn.functional.leaky_relu_(x, 0.2)
 
 
 class MMRB(nn.Module):
@@ -56,7 +53,7 @@ class MMRB(nn.Module):
         _silence(self.fuse)
 
     def forward(self, x: Tensor) -> Tensor:
-        entered = rectified(self.entry(x))
+        entered = leaky(self.entry(x))
         near = self._through(self.first, entered)
         mixed = near + entered if self.mix is None else self.mix(near).add_(entered)
         far = self._through(self.second, mixed)
@@ -65,7 +62,7 @@ class MMRB(nn.Module):
 
     def _through(self, paths: nn.ModuleList, x: Tensor) -> Tensor:
         parts = x.chunk(len(paths), dim=1)
-        return torch.cat([rectified(path(part)) for path, part in zip(paths, parts, strict=True)], dim=1)
+        return torch.cat([leaky(path(part)) for path, part in zip(paths, parts, strict=True)], dim=1)
 
 
 class _Gate(nn.Module):
@@ -77,7 +74,7 @@ class _Gate(nn.Module):
         self.up = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x * torch.sigmoid(self.up(rectified(self.down(x.mean(dim=(2, 3), keepdim=True)))))
+        out: Tensor = x * torch.sigmoid(self.up(leaky(self.down(x.mean(dim=(2, 3), keepdim=True)))))
         return out
 
 
@@ -110,7 +107,7 @@ class ResidualBlock(nn.Module):
         _silence(self.fuse)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.fuse(rectified(self.first(x)))
+        out: Tensor = x + self.fuse(leaky(self.first(x)))
         return out
 
 

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from bfrbench.nn import Generator, widths
 from bfrbench.nn.generator import SMALLEST
-from bfrbench_mmrb.block import PATHS, BlockName, PathName, make_block, rectified
+from bfrbench.nn.layers import leaky
+from bfrbench_mmrb.block import PATHS, BlockName, PathName, make_block
 
 Link: TypeAlias = Literal["cs_sft", "sft", "concat_fuse", "noise_concat"]
 """How the codec speaks to the prior: GFPGAN's modulation of half the channels (default) or of all, GLEAN's
@@ -135,12 +136,12 @@ class MmrbStyleGan2(nn.Module):
 
     def encode(self, image: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
         """w for each layer, and the encoder's features by resolution."""
-        x = rectified(self.entry(image.contiguous(memory_format=torch.channels_last)))
+        x = leaky(self.entry(image.contiguous(memory_format=torch.channels_last)))
         features = {self.shape.size: x}
         for side in self.sides[-2::-1]:
-            x = self.blocks[str(side)](rectified(self.down[str(side)](x)))
+            x = self.blocks[str(side)](leaky(self.down[str(side)](x)))
             features[side] = x
-        offset = self.to_styles(rectified(self.to_style(x.flatten(1))))
+        offset = self.to_styles(leaky(self.to_style(x.flatten(1))))
         return self.mean_style + offset.view(len(image), self.generator.latents, -1), features
 
     def freeze(self, dtype: torch.dtype) -> None:
@@ -155,7 +156,7 @@ class MmrbStyleGan2(nn.Module):
         decoded = {SMALLEST: x}
         for side in self.sides[1:]:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            x = rectified(self.up[str(side)](x)) + self.across[str(side)](features[side])
+            x = leaky(self.up[str(side)](x)) + self.across[str(side)](features[side])
             decoded[side] = x
         return decoded
 

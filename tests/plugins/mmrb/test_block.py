@@ -8,12 +8,13 @@ import pytest
 import torch
 from bfrbench_gpen.network import Gpen, GpenShape
 from bfrbench_mmrb import MMRB, MSRB, ResidualBlock, insert_after, make_block
-from bfrbench_mmrb.block import BlockName, rectified
+from bfrbench_mmrb.block import BlockName
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bfrbench.errors import UsageError
+from bfrbench.nn.layers import leaky
 
 SWITCHES = [
     {"paths": paths, "mix": mix, "gate": gate}
@@ -63,14 +64,14 @@ def test_the_number_of_weights_is_the_designs(channels: int, millions: float) ->
 
 def literal(block: MMRB, x: Tensor) -> Tensor:
     """The block as the design writes it: one 1×1 convolution a path to mix, paths one by one."""
-    u = rectified(block.entry(x)).chunk(3, dim=1)
-    m = torch.cat([rectified(path(part)) for path, part in zip(block.first, u, strict=True)], dim=1)
+    u = leaky(block.entry(x)).chunk(3, dim=1)
+    m = torch.cat([leaky(path(part)) for path, part in zip(block.first, u, strict=True)], dim=1)
     assert block.mix is not None and block.mix.bias is not None and block.gate is not None
     weights, biases = block.mix.weight.chunk(3, dim=0), block.mix.bias.chunk(3)
     v = [nn.functional.conv2d(m, w, b) + part for w, b, part in zip(weights, biases, u, strict=True)]
-    far = torch.cat([rectified(path(part)) for path, part in zip(block.second, v, strict=True)], dim=1)
+    far = torch.cat([leaky(path(part)) for path, part in zip(block.second, v, strict=True)], dim=1)
     pooled = far.mean(dim=(2, 3), keepdim=True)
-    far = far * torch.sigmoid(block.gate.up(rectified(block.gate.down(pooled))))
+    far = far * torch.sigmoid(block.gate.up(leaky(block.gate.down(pooled))))
     return x + block.fuse(far)
 
 
@@ -124,9 +125,9 @@ class Residual(nn.Module):
         self.skip = nn.Conv2d(a, b, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = nn.functional.interpolate(rectified(self.conv1(x)), scale_factor=0.5, mode="bilinear")
+        out = nn.functional.interpolate(leaky(self.conv1(x)), scale_factor=0.5, mode="bilinear")
         skip = self.skip(nn.functional.interpolate(x, scale_factor=0.5, mode="bilinear"))
-        return rectified(self.conv2(out)) + skip
+        return leaky(self.conv2(out)) + skip
 
 
 def test_inserted_into_a_residual_encoder_it_changes_no_bit() -> None:
