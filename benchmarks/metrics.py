@@ -119,7 +119,7 @@ def bare_networks(batches: list[Any], store: Any, device: str) -> Callable[[], N
     from bfrbench.faces.align import ARCFACE_112, similarity, warp
     from bfrbench.faces.detect import detector_device, load_detector, main_face
     from bfrbench.faces.recognise import load_recogniser
-    from bfrbench.metrics.identity import images
+    from bfrbench.imaging.convert import from_batch
     from bfrbench.metrics.inception import InceptionChoices, InceptionNetwork
     from bfrbench.weights.handing import lpips_network
 
@@ -133,9 +133,9 @@ def bare_networks(batches: list[Any], store: Any, device: str) -> Callable[[], N
     )
     prepared = []
     for batch in batches:
-        truth = images(batch.gt)
+        truth = from_batch(batch.gt)
         crops = []
-        for side in (images(batch.restored), truth):
+        for side in (from_batch(batch.restored), truth):
             for picture, known in zip(side, truth, strict=True):
                 face = main_face(detector(known), (512, 512))
                 crops.append(warp(picture, similarity(face.points, ARCFACE_112), (112, 112)))

@@ -27,8 +27,12 @@ def quantise(batch: Tensor) -> Tensor:
 
 def from_tensor(image: Tensor) -> U8Image:
     """3×H×W float in [0, 1] to H×W×3 uint8."""
+    return from_batch(image[None])[0]
+
+
+def from_batch(batch: Tensor) -> list[U8Image]:
+    """The images of an N×3×H×W batch; it leaves its device once."""
     import numpy as np
 
-    planes = quantise(image.float()).cpu().numpy()
-    array: U8Image = np.stack(list(planes), -1)  # torch turns bytes three times as slowly
-    return array
+    # torch turns bytes three times as slowly
+    return [np.stack(list(planes), -1) for planes in quantise(batch.float()).cpu().numpy()]

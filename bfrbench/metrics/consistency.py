@@ -13,7 +13,7 @@ from pydantic import Field
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import UsageError
-from bfrbench.metrics.identity import images
+from bfrbench.imaging.convert import from_batch
 from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import as_rows
 
@@ -48,7 +48,7 @@ class Redegraded:
         if batch.draws is None or batch.lq is None:
             problem = "consistency was given no draws of the degradation, or no low-quality images"
             raise UsageError(problem, "score a run of a board with a recipe, or leave the metric out")
-        pairs = zip(images(batch.restored), batch.draws, strict=True)
+        pairs = zip(from_batch(batch.restored), batch.draws, strict=True)
         again = torch.stack([self._degraded(one, draw) for one, draw in pairs]).to(batch.lq.device)
         error = (again - batch.lq).square().mean((1, 2, 3), dtype=torch.float64)
         return as_rows(batch, (-10 * torch.log10(error)).clamp_max(self._choices.cap))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
-from bfrbench.metrics.identity import images
+from bfrbench.imaging.convert import from_batch
 from bfrbench.metrics.kind import Kind, Measure
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class DetectedFaces:
         self._detector = detector
 
     def rows(self, batch: Scored) -> Sequence[Row]:
-        found = self._detector.batch(images(batch.restored))
+        found = self._detector.batch(from_batch(batch.restored))
         return [Row(name, value=float(bool(faces))) for name, faces in zip(batch.ids, found, strict=True)]
 
 

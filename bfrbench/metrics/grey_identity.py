@@ -14,7 +14,8 @@ from pydantic import Field
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import WeightsError
-from bfrbench.metrics.identity import MeanAngle, images
+from bfrbench.imaging.convert import from_batch
+from bfrbench.metrics.identity import MeanAngle
 from bfrbench.metrics.kind import Finaliser, Kind, Measure
 from bfrbench.metrics.per_image import ground_truth
 
@@ -100,7 +101,7 @@ class GreyPairs:
         import torch
         from torch.nn.functional import normalize
 
-        grey = torch.stack([_grey(one) for side in (batch.restored, ground_truth(batch)) for one in images(side)])
+        grey = torch.stack([_grey(one) for side in (batch.restored, ground_truth(batch)) for one in from_batch(side)])
         embedded = normalize(embed(self._network, grey.to(self._device)).double(), dim=1)
         pairs = torch.stack(embedded.chunk(2), 1)
         cosines = (pairs[:, 0] * pairs[:, 1]).sum(1).tolist()

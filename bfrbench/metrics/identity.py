@@ -14,6 +14,7 @@ from pydantic import Field
 
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
+from bfrbench.imaging.convert import from_batch
 from bfrbench.metrics.kind import C, Failure, Finaliser, Kind, Measure
 from bfrbench.metrics.mean import Mean
 from bfrbench.metrics.per_image import ground_truth
@@ -70,7 +71,7 @@ class FacePairs:
         self._detector: FaceDetector | None = None
 
     def rows(self, batch: Scored) -> Sequence[Row]:
-        restored, truth = images(batch.restored), images(ground_truth(batch))
+        restored, truth = from_batch(batch.restored), from_batch(ground_truth(batch))
         given = batch.points if self._choices.points == "given" else None
         theirs = self._found(truth, given)
         ours = theirs if self._choices.align == "gt" else self._found(restored, None)
@@ -105,15 +106,6 @@ class FacePairs:
     def _crop(self, picture: U8Image, points: Points | None) -> U8Image:
         assert points is not None
         return self._recogniser.crop(picture, points)
-
-
-def images(batch: Any) -> list[U8Image]:
-    """A device batch as the uint8 images that face tools take: it leaves the device once."""
-    import numpy as np
-
-    from bfrbench.imaging.convert import quantise
-
-    return [np.stack(list(planes), -1) for planes in quantise(batch.float()).cpu().numpy()]
 
 
 def _row(name: str, ours: F32 | None, truth: F32 | None) -> Row:

@@ -11,7 +11,7 @@ from pydantic import Field
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import ConfigError
-from bfrbench.metrics.identity import images
+from bfrbench.imaging.convert import from_batch
 from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import ground_truth
 
@@ -46,7 +46,7 @@ class LandmarkPairs:
         self._find, self._normalise = find, normalise
 
     def rows(self, batch: Scored) -> Sequence[Row]:
-        ours, theirs = (self._find(images(side)) for side in (batch.restored, ground_truth(batch)))
+        ours, theirs = (self._find(from_batch(side)) for side in (batch.restored, ground_truth(batch)))
         return [self._row(name, a, b) for name, a, b in zip(batch.ids, ours, theirs, strict=True)]
 
     def _row(self, name: str, ours: Points, theirs: Points) -> Row:
