@@ -43,11 +43,12 @@ def measured(
     rows: Sequence[Row],
     context: Context,
     *,
+    held: Floats | None = None,
     interval: bool = True,
     step: Callable[[], None] = lambda: None,
 ) -> Measured:
-    """The number of one metric over some images, with its interval where one can be had; `step` is called after each
-    part of the work."""
+    """The number of one metric over some images, with its interval where one can be had; `held` is what
+    `Finaliser.held` gives of them, where that is known already; `step` is called after each part of the work."""
     finaliser = metric.kind.finaliser
     value = finaliser.value(finaliser.fold(rows), context)
     step()
@@ -55,7 +56,7 @@ def measured(
         return _shown(value, value.note or f"the value is {value.value}")
     if not interval:
         return _shown(value, value.note)
-    return _with_interval(value, partial(_interval, metric, rows, context, value.value, step))
+    return _with_interval(value, partial(_interval, metric, rows, context, value.value, held, step))
 
 
 def measured_at(whole: Measured, numbers: Floats, rows: Sequence[Row], context: Context) -> Measured:
@@ -96,11 +97,16 @@ def rounded(value: float | None, digits: int = 10) -> float | None:
 
 
 def _interval(
-    metric: ProtocolMetric, rows: Sequence[Row], context: Context, value: float, step: Callable[[], None]
+    metric: ProtocolMetric,
+    rows: Sequence[Row],
+    context: Context,
+    value: float,
+    held: Floats | None,
+    step: Callable[[], None],
 ) -> tuple[float, float]:
     if is_mean(metric):
         return _mean(metric, rows, context)
-    numbers = metric.kind.finaliser.held(rows, context)
+    numbers = metric.kind.finaliser.held(rows, context) if held is None else held
     return _distance(metric, rows, context, value, step) if numbers is None else _held(numbers, rows, context)
 
 

@@ -159,8 +159,8 @@ def _group(identity: str, groups: int) -> int:
 
 def _maker(asked: _Asked, bins: Sequence[_Bin], watch: Watch) -> Callable[[], Numbers]:
     def make() -> Numbers:
-        whole = _result(asked, watch)
         held = asked.metric.kind.finaliser.held(asked.rows, asked.context) if bins else None
+        whole = _result(asked, held, watch)
         if held is None:
             return Numbers(whole=whole, bins=tuple(_measured_in(one.chosen, asked, watch) for one in bins))
         return Numbers(whole=whole, bins=tuple(_held_in(one.chosen, asked, whole, held, watch) for one in bins))
@@ -168,9 +168,9 @@ def _maker(asked: _Asked, bins: Sequence[_Bin], watch: Watch) -> Callable[[], Nu
     return make
 
 
-def _result(asked: _Asked, watch: Watch) -> MetricResult:
+def _result(asked: _Asked, held: Floats | None, watch: Watch) -> MetricResult:
     metric = asked.metric
-    found = measured(metric, asked.rows, asked.context, step=watch.step)
+    found = measured(metric, asked.rows, asked.context, held=held, step=watch.step)
     if (truth := truth_of(asked.rows)) is not None and (split := truth_split(metric, truth)) is not None:
         apart = {} if split.value is None else {"truth_split": rounded(split.value), "truth_split_n": float(split.n)}
         found = found.model_copy(update={"extra": found.extra | apart})
