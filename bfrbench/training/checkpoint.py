@@ -23,6 +23,7 @@ from bfrbench.training.task import Task
 
 _FOLDER = "checkpoints"
 _WEIGHTS = "weights.safetensors"
+_STATE = "state.json"
 _AVERAGE = "average"
 _TASK = "task"
 
@@ -38,7 +39,7 @@ def weights_of(place: Path) -> Path:
 def all_of(run: Path) -> list[Path]:
     """Whole checkpoints, oldest first."""
     root = run / _FOLDER
-    return sorted(path for path in root.glob("[0-9]*") if (path / "state.json").is_file()) if root.is_dir() else []
+    return sorted(path for path in root.glob("[0-9]*") if (path / _STATE).is_file()) if root.is_dir() else []
 
 
 def save(
@@ -56,7 +57,7 @@ def save(
         save_file(_tensors(task, average), weights_of(part))
         optimisers = {name: optimiser.state_dict() for name, optimiser in task.optimisers.items()}
         torch.save({"optimisers": optimisers, "scaler": dict(scaler)}, part / "optimisers.pt")
-        atomic.write_json(part / "state.json", state)
+        atomic.write_json(part / _STATE, state)
         for file in part.iterdir():
             _flush(file)
         shutil.rmtree(place, ignore_errors=True)
@@ -78,7 +79,7 @@ def load(place: Path, task: Task, average: Average, device: torch.device) -> tup
     try:
         tensors = load_file(weights_of(place), device=str(device))
         held = torch.load(place / "optimisers.pt", map_location=device, weights_only=True)
-        state: dict[str, Any] = json.loads((place / "state.json").read_text(encoding="utf-8"))
+        state = _state(place)
     except Exception as error:
         raise InputError(f"the checkpoint {place} is damaged ({error})", "remove it; the one before is used") from error
     for name, network in {**task.networks, _AVERAGE: average.network}.items():
@@ -94,7 +95,7 @@ def load(place: Path, task: Task, average: Average, device: torch.device) -> tup
 
 def of_prior(place: Path, recipe: str) -> Path:
     """The checkpoint that a later stage starts from: `place` itself, or the last of the run in it."""
-    kept = [place] if (place / "state.json").is_file() else all_of(place)
+    kept = [place] if (place / _STATE).is_file() else all_of(place)
     if not kept:
         raise InputError(f"{place} holds no checkpoint of a prior", f"give a run of {recipe}, or one checkpoint of it")
     return kept[-1]
@@ -102,7 +103,12 @@ def of_prior(place: Path, recipe: str) -> Path:
 
 def images_of(place: Path) -> int:
     """The clock of a checkpoint, whatever its folder is called."""
-    return int(json.loads((place / "state.json").read_text(encoding="utf-8"))["clock"]["images"])
+    return int(_state(place)["clock"]["images"])
+
+
+def _state(place: Path) -> dict[str, Any]:
+    held: dict[str, Any] = json.loads((place / _STATE).read_text(encoding="utf-8"))
+    return held
 
 
 def load_networks(place: Path, names: Mapping[str, nn.Module]) -> None:

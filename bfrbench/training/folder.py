@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,6 +25,11 @@ class Seen:
 
     data: tuple[str, ...] = ()
     loss_networks: tuple[str, ...] = ()
+
+    def then(self, data: Iterable[str], loss_networks: Iterable[str]) -> Seen:
+        """With what came before it, each once."""
+        networks = dict.fromkeys([*self.loss_networks, *loss_networks])
+        return Seen(tuple(dict.fromkeys([*self.data, *data])), tuple(networks))
 
 
 def refuse_taken(out: Path) -> None:
@@ -88,10 +94,9 @@ def to_go_on(
 
 
 def _read(out: Path) -> dict[str, Any]:
-    path = out / _ORDER
-    if not path.is_file():
+    if not holds_run(out):
         raise UsageError(f"{out} holds no training to resume", "leave --resume out to start one")
-    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    held: dict[str, Any] = json.loads((out / _ORDER).read_text(encoding="utf-8"))
     return held
 
 

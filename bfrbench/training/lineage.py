@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +38,7 @@ def _of_run(place: Path) -> dict[str, Any]:
     run = kept.parent.parent
     if not folder.holds_run(run):
         return {**told, "data": [UNKNOWN]}
-    before, seen = folder.origin(run) or {}, folder.seen(run)
-    told |= {"recipe": folder.ordered(run)["recipe"]["id"], "data": _all(seen.data, before.get("data", []))}
-    networks = _all(seen.loss_networks, before.get("loss_networks", []))
-    return told | ({"loss_networks": networks} if networks else {})
-
-
-def _all(*some: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(name for names in some for name in names))
+    before = folder.origin(run) or {}
+    seen = folder.seen(run).then(before.get("data", []), before.get("loss_networks", []))
+    told |= {"recipe": folder.ordered(run)["recipe"]["id"], "data": list(seen.data)}
+    return told | ({"loss_networks": list(seen.loss_networks)} if seen.loss_networks else {})

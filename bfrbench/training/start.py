@@ -151,7 +151,9 @@ def train(
         me.wait()
         task = _build(what, device, fresh=place is None)
         origin = lineage.origin(what.recipe) if place is None else folder.origin(out)
-        seen = _seen(what, task, folder.seen(out) if place else folder.Seen())
+        before = folder.seen(out) if place else folder.Seen()
+        own = folder.Seen(tuple(name for name, _ in what.data), task.loss_networks)
+        seen = own.then(before.data, before.loss_networks)
         run, recipe = what.recipe.run, _degradation(what.recipe)
         faces = _faces(what)
         labeller = task.labeller(faces.sets)
@@ -172,7 +174,7 @@ def train(
             raise KeyboardInterrupt(f"the same command with --resume goes on from {images} images") from None
         result = out / "result.safetensors"
         if me.first:
-            _write_result(result, what, task, trainer, changes, seen)
+            _write_result(result, what, task, trainer, changes, origin, seen)
         return result
 
 
@@ -300,23 +302,22 @@ def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool
         )
 
 
-def _seen(what: Order, task: Task, before: Seen) -> Seen:
-    """What this order rests on, and then what those before it did."""
-    from bfrbench.training.folder import Seen
-
-    data = dict.fromkeys([*(name for name, _ in what.data), *before.data])
-    return Seen(tuple(data), tuple(dict.fromkeys([*task.loss_networks, *before.loss_networks])))
-
-
-def _write_result(path: Path, what: Order, task: Task, trainer: Any, changes: list[Change], seen: Seen) -> None:
+def _write_result(
+    path: Path,
+    what: Order,
+    task: Task,
+    trainer: Any,
+    changes: list[Change],
+    origin: dict[str, Any] | None,
+    seen: Seen,
+) -> None:
     """The weights as the restorer reads them, and a card of what they rest on."""
     from safetensors.torch import save_file
 
     import bfrbench
-    from bfrbench.training import checkpoint, folder
+    from bfrbench.training import checkpoint
     from bfrbench.training.card import write_card
 
-    origin = folder.origin(path.parent)
     tensors = {name: value.detach().contiguous().cpu() for name, value in task.result(trainer.average.network).items()}
     with atomic.landing(path) as part:
         # One entry: safetensors writes several in an order that changes from process to process.
