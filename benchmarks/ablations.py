@@ -32,6 +32,7 @@ from bfrbench.bench.scorecard import FILE, MetricResult, read
 from bfrbench.errors import UnknownName
 from bfrbench.training import start
 from bfrbench.training.journal import read_stats
+from bfrbench.training.order import Order
 
 PROTOCOL = "small-networks"
 SHOWN = ("psnr", "ssim", "lmd", "retinaface-distance", "recognition-frechet", "ids")
@@ -115,7 +116,7 @@ SUITES = {
 }
 
 
-def trained(what: start.Order, out: Path) -> Path:
+def trained(what: Order, out: Path) -> Path:
     """The weights of a training that is done, gone on with, or started."""
     result = out / "result.safetensors"
     if result.is_file():
@@ -139,7 +140,7 @@ def sets(recipe: str, seed: int, images: int, own: Iterable[str], options: argpa
 def prior(recipe: str, noise: str, seed: int, options: argparse.Namespace) -> Path:
     """The run of stage 1; variants whose priors are alike share it."""
     chosen = sets(recipe, seed, of_prior(options), (f"task.noise={noise}",), options)
-    what = start.order(f"{recipe}@{options.size}", options.data, sets=chosen, device=options.device)
+    what = Order.of(f"{recipe}@{options.size}", options.data, sets=chosen, device=options.device)
     out: Path = options.out / "priors" / f"{noise}-{seed}"
     trained(what, out)
     return out
@@ -154,7 +155,7 @@ def restorer(variant: Variant, seed: int, options: argparse.Namespace) -> Path:
         images -= of_prior(options)
         own.append(f"task.prior={prior(*variant.prior, seed, options)}")
     chosen = sets(variant.recipe, seed, images, own, options)
-    what = start.order(f"{variant.recipe}@{options.size}", options.data, sets=chosen, device=options.device)
+    what = Order.of(f"{variant.recipe}@{options.size}", options.data, sets=chosen, device=options.device)
     return trained(what, options.out / "restorers" / f"{variant.name}-{seed}")
 
 

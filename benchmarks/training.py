@@ -32,6 +32,7 @@ from bfrbench.training import start
 from bfrbench.training.feeding import Feed
 from bfrbench.training.journal import Journal, read_stats
 from bfrbench.training.loop import Seen, Trainer, numbers
+from bfrbench.training.order import Order
 from bfrbench.training.ranks import Ranks, means
 from bfrbench.training.task import Faces
 
@@ -129,16 +130,14 @@ def plainly(network: nn.Module) -> None:
         module.__class__ = PLAIN.get(type(module), type(module))
 
 
-def order(size: int, options: argparse.Namespace, data: str, images: int) -> start.Order:
+def order(size: int, options: argparse.Namespace, data: str, images: int) -> Order:
     timing = (f"run.batch={options.batch}", f"run.precision={options.precision}", f"run.images={images}")
     sets = (*SETTINGS, *timing, f"run.log_every={options.batch}", "run.flip=false")
-    return start.order(
-        f"{RECIPE}@{size}", [data], sets=(*sets, f"run.workers={options.workers}"), device=options.device
-    )
+    return Order.of(f"{RECIPE}@{size}", [data], sets=(*sets, f"run.workers={options.workers}"), device=options.device)
 
 
-def trainer_of(what: start.Order, out: Path, device: torch.device) -> Trainer:
-    task, nothing = start._build(what, device), cast(Feed, None)
+def trainer_of(what: Order, out: Path, device: torch.device) -> Trainer:
+    task, nothing = start.build(what, device), cast(Feed, None)
     journal = Journal(out, what.recipe.run, PluginHost(), active=False)
     return Trainer(task, what.recipe.run, nothing, Ranks(), device, journal, out)
 

@@ -62,8 +62,9 @@ def train(
         return
     from bfrbench.cli.output import print_json
     from bfrbench.training import start
+    from bfrbench.training.order import Order
 
-    what = start.order(recipe, data or (), validation=validation, files=config or (), sets=set_ or (), device=device)
+    what = Order.of(recipe, data or (), validation=validation, files=config or (), sets=set_ or (), device=device)
     if dry_run:
         print_json({"digest": what.digest, **what.plain(), **start.preview(what)})
         return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bfrbench.contracts import Sample
     from bfrbench.data import Samples
-    from bfrbench.training.order import Place
+    from bfrbench.training.sampler import Place
 
     Labels = dict[str, npt.NDArray[np.generic]]
 

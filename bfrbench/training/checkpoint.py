@@ -32,6 +32,12 @@ def folder(run: Path, images: int) -> Path:
     return run / _FOLDER / f"{images:012d}"
 
 
+def run_of(place: Path) -> Path | None:
+    """The run whose checkpoint it is; None for one that stands elsewhere than `save` put it."""
+    run = place.absolute().parent.parent
+    return run if place.absolute() == folder(run, images_of(place)).absolute() else None
+
+
 def weights_of(place: Path) -> Path:
     return place / _WEIGHTS
 

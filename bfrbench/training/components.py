@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from bfrbench.contracts import Sample
     from bfrbench.data import Samples
-    from bfrbench.training.order import Place
+    from bfrbench.training.sampler import Place
 
 PARTS = ("left-eye", "right-eye", "mouth")
 """Left and right as one sees the picture."""

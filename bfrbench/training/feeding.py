@@ -19,8 +19,8 @@ from bfrbench.errors import BfrbenchError, InputError
 from bfrbench.training.cache import Cache
 from bfrbench.training.config import RunConfig
 from bfrbench.training.foresight import micro_batch
-from bfrbench.training.order import Order, Place
 from bfrbench.training.ranks import Ranks
+from bfrbench.training.sampler import Place, Sampler
 from bfrbench.training.task import Faces, Labeller
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Faceset:
         names: Sequence[str],
     ) -> None:
         self.sets, self.names, self.size, self.seed, self.flip = list(sets), list(names), size, seed, flip
-        self.order = Order([len(samples) for samples in sets], shares, seed)
+        self.sampler = Sampler([len(samples) for samples in sets], shares, seed)
         self.caches: list[Cache] = []
 
     def read(self, place: Place) -> Sample:
@@ -156,7 +156,7 @@ class Pairs(Dataset[Item]):
         """The n-th sample, or the next after it that can be read, and the names of those that could not."""
         bad: list[str] = []
         for near in range(_NEAR):
-            place = self.faces.order[n + near * 7919]
+            place = self.faces.sampler[n + near * 7919]
             try:
                 return place, self.faces.read(place), tuple(bad)
             except BfrbenchError as error:

@@ -8,18 +8,15 @@ from typing import Any
 from bfrbench import digests
 from bfrbench.training import checkpoint, folder
 from bfrbench.training.card import UNKNOWN, read_card
-from bfrbench.training.config import RecipeFile
-from bfrbench.training.settings import start_from
 
 
-def origin(recipe: RecipeFile) -> dict[str, Any] | None:
+def origin(weights: str | None, prior: Path | None) -> dict[str, Any] | None:
     """What there is to say of the weights or the prior that a training starts from; None where it has neither."""
-    if recipe.run.weights is not None:
-        return {"kind": "weights", **_of_file(Path(recipe.run.weights))}
-    place = start_from(recipe.task.get("prior"), "its prior")
-    if place is None:
+    if weights is not None:
+        return {"kind": "weights", **_of_file(Path(weights))}
+    if prior is None:
         return None
-    return {"kind": "prior", **(_of_file(place) if place.is_file() else _of_run(place))}
+    return {"kind": "prior", **(_of_file(prior) if prior.is_file() else _of_checkpoint(prior))}
 
 
 def _of_file(path: Path) -> dict[str, Any]:
@@ -31,12 +28,11 @@ def _of_file(path: Path) -> dict[str, Any]:
     return told | {"loss_networks": list(card.loss_networks)}
 
 
-def _of_run(place: Path) -> dict[str, Any]:
-    """Of a run, or of a checkpoint; a checkpoint that was copied out of its run brings nothing but itself."""
-    kept = checkpoint.of_prior(place, "its prior")
-    told = {"images": checkpoint.images_of(kept), "sha256": digests.of_file(checkpoint.weights_of(kept))}
-    run = kept.parent.parent
-    if not folder.holds_run(run):
+def _of_checkpoint(place: Path) -> dict[str, Any]:
+    """A checkpoint that was copied out of its run brings nothing but itself."""
+    told = {"images": checkpoint.images_of(place), "sha256": digests.of_file(checkpoint.weights_of(place))}
+    run = checkpoint.run_of(place)
+    if run is None or not folder.holds_run(run):
         return {**told, "data": [UNKNOWN]}
     before = folder.origin(run) or {}
     seen = folder.seen(run).then(before.get("data", []), before.get("loss_networks", []))

@@ -1,80 +1,127 @@
-"""Which image is the n-th that training sees: a fixed function of seed and n, whatever the workers and processes.
-
-Each set is walked in a new random order every epoch; several sets take turns in fixed proportions.
-"""
+"""What the user asked for, resolved: recipe, settings, data and device, everything that a training depends on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+from bfrbench import digests
+from bfrbench.config import parse
+from bfrbench.errors import PluginError, UsageError
+from bfrbench.plugins import PluginHost
+from bfrbench.training.config import RecipeFile, resolve
 
-from bfrbench.errors import UsageError
+if TYPE_CHECKING:
+    from bfrbench.training.task import Task
 
-_PERIOD = 1000
-"""Slots after which the turns of several sets repeat: proportions are kept to a thousandth."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The n-th image: of which set, which position in it, in which epoch of that set."""
-
-    source: int
-    position: int
-    epoch: int
+_BESIDE = (
+    *("workers", "cache", "unreadable", "log_every", "checkpoint_every", "keep_last", "milestone_every"),
+    *("sample_every", "samples", "validate_every"),
+)
+"""Settings of a run that change nothing of what is learnt."""
 
 
+@dataclass(frozen=True)
 class Order:
-    """`order[n]` for sets of the given lengths, mixed by the given shares."""
+    """What the user asked for, resolved: everything that a training depends on."""
 
-    def __init__(self, lengths: Sequence[int], shares: Sequence[float], seed: int) -> None:
-        if len(lengths) != len(shares) or not lengths:
-            raise UsageError(f"{len(shares)} shares for {len(lengths)} data sets", "give each data set one share")
-        if min(lengths) < 1:
-            raise UsageError("a data set to train on is empty", "check it with bfrbench datasets show")
-        if min(shares) <= 0:
-            raise UsageError(f"a share of {min(shares):g} leaves a data set out", "give positive shares")
-        self.lengths, self.seed = tuple(lengths), seed
-        self.turns = _turns(np.asarray(shares, np.float64) / sum(shares))
-        self.before = np.stack([np.cumsum(self.turns == s) - (self.turns == s) for s in range(len(lengths))])
-        self.per_period = [int((self.turns == s).sum()) for s in range(len(lengths))]
+    recipe: RecipeFile
+    target: str
+    plugin: str
+    data: tuple[tuple[str, float], ...]
+    """References of data sets, each with its share."""
+    validation: str | None
+    device: str
 
-    def __getitem__(self, n: int) -> Place:
-        period, slot = divmod(n, _PERIOD)
-        source = int(self.turns[slot])
-        count = period * self.per_period[source] + int(self.before[source, slot])
-        epoch, step = divmod(count, self.lengths[source])
-        return Place(source, int(_shuffled(self.lengths[source], self.seed, source, epoch)[step]), epoch)
+    @classmethod
+    def of(
+        cls,
+        recipe: str,
+        data: Sequence[str],
+        *,
+        validation: str | None = None,
+        files: Iterable[Path] = (),
+        sets: Iterable[str] = (),
+        device: str = "cpu",
+        host: PluginHost | None = None,
+    ) -> Order:
+        """Of a recipe's id (`gpen-finetune`, `gpen-finetune@128`) and the user's settings, the task's too."""
+        name, at, size = recipe.partition("@")
+        if at and not size.isdecimal():
+            raise UsageError(f"the size in {recipe!r} is no number", f"write for example {name}@128")
+        owned = (host or PluginHost()).training_recipe(name)
+        side = int(size) if at else None
+        resolved = resolve(owned.spec.config, where=f"recipe {recipe!r}", size=side, files=files, sets=sets)
+        resolved = _with_defaults(resolved, owned.spec.target, owned.plugin, f"recipe {recipe!r}, [task]")
+        if not data:
+            raise UsageError("no data set is given", "name one with --data")
+        return cls(resolved, owned.spec.target, owned.plugin, tuple(map(_shared, data)), validation, device)
+
+    @classmethod
+    def again(cls, plain: dict[str, Any], where: str) -> Order:
+        """From its JSON; settings that came later than it have their defaults, which changed nothing."""
+        recipe = parse(plain["recipe"], RecipeFile, where=where)
+        recipe = _with_defaults(recipe, plain["target"], plain["plugin"], f"{where}, [task]")
+        data = tuple((name, share) for name, share in plain["data"])
+        return cls(recipe, plain["target"], plain["plugin"], data, plain["validation"], plain["device"])
+
+    @property
+    def task(self) -> type[Task]:
+        """What it trains, to be built."""
+        return _task(self.target, self.plugin)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON, for `--dry-run` and for the run's folder."""
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "target": self.target,
+            "plugin": self.plugin,
+            "data": [list(pair) for pair in self.data],
+            "validation": self.validation,
+            "device": self.device,
+        }
+
+    @property
+    def essence(self) -> dict[str, Any]:
+        """What makes two trainings the same; where and how fast they run, and what they say and keep, does not count.
+        Nor does their length, but where the task has stages that are shares of it."""
+        plain = self.plain()
+        plain.pop("device")
+        staged = self.task.staged
+        for name in _BESIDE if staged else (*_BESIDE, "images"):
+            plain["recipe"]["run"].pop(name)
+        return plain
+
+    @property
+    def digest(self) -> str:
+        return digests.of_data(self.essence)
 
 
-def _turns(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Who has each slot of a period: always the set that is furthest behind its share."""
-    turns, given = np.zeros(_PERIOD, np.int64), np.zeros(len(shares))
-    for slot in range(_PERIOD):
-        source = int(np.argmax(shares * (slot + 1) - given))
-        turns[slot] = source
-        given[source] += 1
-    missing = [s for s in range(len(shares)) if not (turns == s).any()]
-    if missing:
-        raise UsageError(f"a share of {shares[missing[0]]:.2g} is too small to be seen", "give it at least 0.001")
-    return turns
+def _with_defaults(recipe: RecipeFile, target: str, plugin: str, where: str) -> RecipeFile:
+    """The recipe with every setting of its task."""
+    settings = parse(dict(recipe.task), _task(target, plugin).Settings, where=where)
+    return recipe.model_copy(update={"task": settings.model_dump(mode="json")})
 
 
-@lru_cache(maxsize=8)
-def _shuffled(length: int, seed: int, source: int, epoch: int) -> npt.NDArray[np.int64]:
-    """A permutation made by sorting hashes, which no library version changes."""
-    with np.errstate(over="ignore"):
-        key = _mixed(np.uint64(seed) + _mixed(np.uint64(epoch) * np.uint64(65_537) + np.uint64(source + 1)))
-        return np.argsort(_mixed(np.arange(length, dtype=np.uint64) + key), kind="stable")
+def _shared(reference: str) -> tuple[str, float]:
+    """`lfw128:train` or `studio-train@0.3`: a data set and its share."""
+    name, at, share = reference.rpartition("@")
+    if not at:
+        return reference, 1.0
+    try:
+        return name, float(share)
+    except ValueError as error:
+        raise UsageError(f"the share in {reference!r} is no number", "write for example studio-train@0.3") from error
 
 
-def _mixed(x: npt.NDArray[np.uint64] | np.uint64) -> npt.NDArray[np.uint64]:
-    """splitmix64's finaliser: a bijection of 64-bit words without visible order."""
-    with np.errstate(over="ignore"):
-        x = np.asarray(x, np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
+def _task(target: str, plugin: str) -> type[Task]:
+    module, _, name = target.partition(":")
+    try:
+        task: type[Task] = getattr(importlib.import_module(module), name)
+        return task
+    except Exception as error:
+        problem = f"the training recipe's target {target!r} of plugin {plugin!r} cannot be loaded ({error})"
+        raise PluginError(problem, "mend the plugin") from error

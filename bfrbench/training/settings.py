@@ -13,6 +13,7 @@ import torch
 from bfrbench.config import Frozen
 from bfrbench.errors import UsageError
 from bfrbench.nn import Discriminator
+from bfrbench.training import checkpoint
 from bfrbench.training.config import Augmentation
 from bfrbench.training.judges import Perceptual
 from bfrbench.training.patch import PatchDiscriminator
@@ -55,13 +56,17 @@ class PerceptualSettings(Frozen):
 
 
 def start_from(prior: str | None, recipe: str, *, wanted: bool = True) -> Path | None:
-    """The place of the prior that a restorer starts from; None where the user wants none, or other weights follow."""
+    """The file or checkpoint of the prior that a restorer starts from, of a run its last one now; None where the user
+    wants none, or other weights follow."""
     if not wanted:
         return None
     if prior == "":
         problem = "this recipe starts from a prior, and none is given"
         raise UsageError(problem, f"write --set task.prior=RUN, a run of {recipe}, or task.prior=none to do without")
-    return None if prior in (None, "none") else Path(prior)
+    if prior in (None, "none"):
+        return None
+    place = Path(prior)
+    return place if place.is_file() else checkpoint.of_prior(place, recipe)
 
 
 @contextmanager

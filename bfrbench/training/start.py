@@ -1,19 +1,15 @@
-"""From a recipe's name and the user's words to a training: resolve, build, resume, train, write the result."""
+"""From an order to a training: open and build what it names, resume, train, write the result."""
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bfrbench import atomic, digests
-from bfrbench.config import parse
-from bfrbench.errors import PluginError, UsageError
+from bfrbench.errors import UsageError
 from bfrbench.plugins import PluginHost
-from bfrbench.training.config import RecipeFile, resolve
+from bfrbench.training.order import Order
 
 if TYPE_CHECKING:
     import torch
@@ -24,87 +20,6 @@ if TYPE_CHECKING:
     from bfrbench.training.ranks import Ranks
     from bfrbench.training.task import Labeller, Task
     from bfrbench.training.validation import Validation
-
-
-_BESIDE = (
-    *("workers", "cache", "unreadable", "log_every", "checkpoint_every", "keep_last", "milestone_every"),
-    *("sample_every", "samples", "validate_every"),
-)
-"""Settings of a run that change nothing of what is learnt."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the user asked for, resolved: everything that a training depends on."""
-
-    recipe: RecipeFile
-    target: str
-    plugin: str
-    data: tuple[tuple[str, float], ...]
-    """References of data sets, each with its share."""
-    validation: str | None
-    device: str
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON, for `--dry-run` and for the run's folder."""
-        return {
-            "recipe": self.recipe.model_dump(mode="json"),
-            "target": self.target,
-            "plugin": self.plugin,
-            "data": [list(pair) for pair in self.data],
-            "validation": self.validation,
-            "device": self.device,
-        }
-
-    @property
-    def essence(self) -> dict[str, Any]:
-        """What makes two trainings the same; where and how fast they run, and what they say and keep, does not count.
-        Nor does their length, but where the task has stages that are shares of it."""
-        plain = self.plain()
-        plain.pop("device")
-        staged = _task_class(self.target, self.plugin).staged
-        for name in _BESIDE if staged else (*_BESIDE, "images"):
-            plain["recipe"]["run"].pop(name)
-        return plain
-
-    @property
-    def digest(self) -> str:
-        return digests.of_data(self.essence)
-
-
-def order_again(plain: dict[str, Any], where: str) -> Order:
-    """An order from its JSON; settings that came later than it have their defaults, which changed nothing."""
-    task = _task_class(plain["target"], plain["plugin"])
-    recipe = parse(plain["recipe"], RecipeFile, where=where)
-    settings = parse(dict(recipe.task), task.Settings, where=f"{where}, [task]")
-    recipe = recipe.model_copy(update={"task": settings.model_dump(mode="json")})
-    data = tuple((name, share) for name, share in plain["data"])
-    return Order(recipe, plain["target"], plain["plugin"], data, plain["validation"], plain["device"])
-
-
-def order(
-    recipe: str,
-    data: Sequence[str],
-    *,
-    validation: str | None = None,
-    files: Iterable[Path] = (),
-    sets: Iterable[str] = (),
-    device: str = "cpu",
-    host: PluginHost | None = None,
-) -> Order:
-    """Resolve a recipe's id (`gpen-finetune`, `gpen-finetune@128`) and the user's settings, the task's too."""
-    name, at, size = recipe.partition("@")
-    if at and not size.isdecimal():
-        raise UsageError(f"the size in {recipe!r} is no number", f"write for example {name}@128")
-    owned = (host or PluginHost()).training_recipe(name)
-    side = int(size) if at else None
-    resolved = resolve(owned.spec.config, where=f"recipe {recipe!r}", size=side, files=files, sets=sets)
-    task = _task_class(owned.spec.target, owned.plugin)
-    settings = parse(dict(resolved.task), task.Settings, where=f"recipe {recipe!r}, [task]")
-    resolved = resolved.model_copy(update={"task": settings.model_dump(mode="json")})
-    if not data:
-        raise UsageError("no data set is given", "name one with --data")
-    return Order(resolved, owned.spec.target, owned.plugin, tuple(map(_shared, data)), validation, device)
 
 
 def preview(what: Order) -> dict[str, Any]:
@@ -124,8 +39,8 @@ def preview(what: Order) -> dict[str, Any]:
     if what.validation:
         held, count = open_dataset(what.validation), what.recipe.run.validation_images
         reads.append({"data": what.validation, "for": "validation", "images": min(count, len(held))})
-    recipe, task = _degradation(what.recipe), _build(what, torch.device("cpu"))
-    lineage.origin(what.recipe)
+    recipe, task = _degradation(what), build(what, torch.device("cpu"))
+    lineage.origin(what.recipe.run.weights, task.started_from)
     _foresee(what, task, recipe, task.labeller(faces.sets), micro_batch(what.recipe.run, 1))
     networks = task.networks
     return {"reads": reads, "parameters": {n: sum(p.numel() for p in net.parameters()) for n, net in networks.items()}}
@@ -149,12 +64,12 @@ def train(
     with ranks(what.device) as (me, device):
         place, changes = _place_to_go_on(what, out, resume=resume, change=change)
         me.wait()
-        task = _build(what, device, fresh=place is None)
-        origin = lineage.origin(what.recipe) if place is None else folder.origin(out)
+        task = build(what, device, fresh=place is None)
+        origin = lineage.origin(what.recipe.run.weights, task.started_from) if place is None else folder.origin(out)
         before = folder.seen(out) if place else folder.Seen()
         own = folder.Seen(tuple(name for name, _ in what.data), task.loss_networks)
         seen = own.then(before.data, before.loss_networks)
-        run, recipe = what.recipe.run, _degradation(what.recipe)
+        run, recipe = what.recipe.run, _degradation(what)
         faces = _faces(what)
         labeller = task.labeller(faces.sets)
         _foresee(what, task, recipe, labeller, micro_batch(run, me.world))
@@ -185,31 +100,11 @@ def _place_to_go_on(what: Order, out: Path, *, resume: bool, change: bool) -> tu
     if not resume:
         folder.refuse_taken(out)
         return None, []
-    before = order_again(folder.ordered(out), f"the order of {out}").essence
+    before = Order.again(folder.ordered(out), f"the order of {out}").essence
     return folder.to_go_on(out, what.essence, before, change=change)
 
 
-def _shared(reference: str) -> tuple[str, float]:
-    """`lfw128:train` or `studio-train@0.3`: a data set and its share."""
-    name, at, share = reference.rpartition("@")
-    if not at:
-        return reference, 1.0
-    try:
-        return name, float(share)
-    except ValueError as error:
-        raise UsageError(f"the share in {reference!r} is no number", "write for example studio-train@0.3") from error
-
-
-def _task_class(target: str, plugin: str) -> Any:
-    module, _, name = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except Exception as error:
-        problem = f"the training recipe's target {target!r} of plugin {plugin!r} cannot be loaded ({error})"
-        raise PluginError(problem, "mend the plugin") from error
-
-
-def _build(what: Order, device: torch.device, *, fresh: bool = True) -> Task:
+def build(what: Order, device: torch.device, *, fresh: bool = True) -> Task:
     import torch
 
     from bfrbench.training import checkpoint
@@ -219,7 +114,7 @@ def _build(what: Order, device: torch.device, *, fresh: bool = True) -> Task:
     torch.manual_seed(run.seed)
     from_prior = fresh and run.weights is None
     context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.images, run.compile, from_prior)
-    task: Task = _task_class(what.target, what.plugin)(context)
+    task: Task = what.task(context)
     if fresh and run.weights is not None:
         checkpoint.fill(task.networks[task.averaged], Path(run.weights))
     if (what.recipe.degradation is None) != (task.views == 0):
@@ -238,10 +133,10 @@ def _foresee(what: Order, task: Task, recipe: Recipe | None, labeller: Labeller 
         refuse_best_by(what.recipe.run)
 
 
-def _degradation(recipe: RecipeFile) -> Recipe | None:
+def _degradation(what: Order) -> Recipe | None:
     from bfrbench.degradations import load_recipe
 
-    return load_recipe(recipe.degradation) if recipe.degradation else None
+    return load_recipe(what.recipe.degradation) if what.recipe.degradation else None
 
 
 def _faces(what: Order) -> Faceset:

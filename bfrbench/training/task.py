@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
     import torch
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from bfrbench.config import Frozen
     from bfrbench.contracts import Sample
     from bfrbench.data import Samples
-    from bfrbench.training.order import Place
+    from bfrbench.training.sampler import Place
 
 Terms: TypeAlias = "dict[str, Tensor]"
 """Named parts of a loss, each a scalar; their sum is what a phase descends, and the step's stats have the mean of each
@@ -99,8 +101,14 @@ class Task(ABC):
     staged: ClassVar[bool] = False
     """Whether the course of the training depends on its length, so that a longer one is another from the start."""
 
+    started_from: Path | None = None
+    """The file or checkpoint of a prior that its networks started from, for the card."""
+
     networks: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Optimizer]
+
+    @abstractmethod
+    def __init__(self, context: TaskContext) -> None: ...
 
     @property
     def loss_networks(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import BfrbenchError, InputError
 from bfrbench.training.feeding import Faceset, fitted, signed
-from bfrbench.training.order import Place
+from bfrbench.training.sampler import Place
 from bfrbench.training.task import Faces, Labeller, Task
 
 if TYPE_CHECKING:

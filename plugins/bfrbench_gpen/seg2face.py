@@ -19,7 +19,7 @@ from bfrbench.degradations.tasks import PALETTE, palette
 from bfrbench.errors import UsageError
 from bfrbench.studio.paint import CLASSES
 from bfrbench.studio.splits import Split
-from bfrbench.training.order import Place
+from bfrbench.training.sampler import Place
 from bfrbench.training.task import Faces, Labeller, TaskContext
 from bfrbench_gpen.training import GpenTraining
 

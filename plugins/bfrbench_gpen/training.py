@@ -69,8 +69,9 @@ class GpenTraining(Task):
         self.batch, self.device = context.batch, context.device
         self.gpen = self._network(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        if prior := start_from(s.prior, "gpen-prior", wanted=context.from_prior):
-            _embed(prior, self.gpen, discriminator)
+        self.started_from = start_from(s.prior, "gpen-prior", wanted=context.from_prior)
+        if self.started_from is not None:
+            _embed(self.started_from, self.gpen, discriminator)
         self.gpen, discriminator = self.gpen.to(self.device), discriminator.to(self.device)
         if s.variant == "without-finetuning":
             for parameter in self.gpen.generator.parameters():
@@ -198,4 +199,4 @@ def _embed(place: Path, gpen: Gpen, discriminator: Judge) -> None:
     parts: dict[str, nn.Module] = {"average": gpen.generator}
     if isinstance(discriminator, Discriminator):
         parts["discriminator"] = discriminator
-    checkpoint.load_networks(checkpoint.of_prior(place, "gpen-prior"), parts)
+    checkpoint.load_networks(place, parts)

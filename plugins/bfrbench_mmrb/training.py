@@ -105,8 +105,9 @@ class MmrbTraining(Task):
         self.views = 2 if s.two_views else 1
         self.mmrb = MmrbStyleGan2(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        if prior := start_from(s.prior, "stylegan2-prior", wanted=context.from_prior):
-            _adopt(prior, self.mmrb, discriminator)
+        self.started_from = start_from(s.prior, "stylegan2-prior", wanted=context.from_prior)
+        if self.started_from is not None:
+            _adopt(self.started_from, self.mmrb, discriminator)
         self.mmrb, discriminator = self.mmrb.to(self.device), discriminator.to(self.device)
         self._restore = torch.compile(self.mmrb.restore) if context.compile else self.mmrb.restore
         self.networks = {"mmrb": self.mmrb, "discriminator": discriminator}
@@ -280,7 +281,6 @@ def _adopt(place: Path, mmrb: MmrbStyleGan2, discriminator: Judge) -> None:
         filed.fill(prior, judge)
         mean = filed.mean_style
     else:
-        kept = checkpoint.of_prior(place, "stylegan2-prior")
         parts: dict[str, nn.Module] = {"average": prior, **({"discriminator": judge} if judge else {})}
-        checkpoint.load_networks(kept, parts)
+        checkpoint.load_networks(place, parts)
     mmrb.adopt(prior, mean)

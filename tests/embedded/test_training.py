@@ -20,9 +20,10 @@ from bfrbench.errors import InputError, UsageError
 from bfrbench.studio import split
 from bfrbench.training.config import RunConfig
 from bfrbench.training.feeding import Faceset, Feed, Pairs
-from bfrbench.training.order import Place
+from bfrbench.training.order import Order
 from bfrbench.training.ranks import Ranks
-from bfrbench.training.start import order, train
+from bfrbench.training.sampler import Place
+from bfrbench.training.start import train
 from bfrbench.training.task import TaskContext
 
 CPU = torch.device("cpu")
@@ -40,7 +41,7 @@ def test_labels_number_people_across_sets_and_follow_each_picture_into_workers()
     pairs = Pairs(faces, None, 0, apply=True, labeller=labels)
     ((_, batch, _),) = next(Feed(pairs, RunConfig(images=1, batch=6, workers=1), Ranks(), CPU)(0))
     for n in range(6):
-        place = faces.order[n]
+        place = faces.sampler[n]
         sample, side = sets[place.source][place.position], -1 if faces.mirrored(n) else 1
         assert batch.labels["person"][n] == labels.people[place.source][place.position]
         assert batch.labels["pose"][n].tolist() == pytest.approx([side * sample.pose.yaw, sample.pose.pitch], abs=1e-4)
@@ -130,7 +131,7 @@ def test_another_size_is_refused() -> None:
 
 
 def test_a_short_training_learns_and_writes_what_the_metrics_read(tmp_path: Path) -> None:
-    what = order("lite-metrics", ["studio-ci:128"], sets=SHORT)
+    what = Order.of("lite-metrics", ["studio-ci:128"], sets=SHORT)
     result = train(what, tmp_path / "run")
     network = load(result)
     images = np.stack([sample.image for sample in split("studio-ci", size=SIDE, count=4)])
@@ -144,7 +145,7 @@ def test_a_short_training_learns_and_writes_what_the_metrics_read(tmp_path: Path
 @pytest.mark.slow
 def test_people_seen_often_are_told_apart_after_a_longer_training(tmp_path: Path) -> None:
     longer = [*SHORT, "run.images=4096", "run.checkpoint_every=4096", "run.ema_half_life=256", "run.cache=ram"]
-    result = train(order("lite-metrics", ["studio-ci:128"], sets=longer), tmp_path / "run")
+    result = train(Order.of("lite-metrics", ["studio-ci:128"], sets=longer), tmp_path / "run")
     network = load(result)
     images = np.stack([sample.image for sample in split("studio-ci", size=SIDE)])  # two pictures of each of 32
     faces = torch.from_numpy(images).permute(0, 3, 1, 2) / 255

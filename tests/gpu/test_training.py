@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from bfrbench.training import checkpoint, start
+from bfrbench.training.order import Order
 from tests.gpu.comparing import DEVICE
 from tests.training.conftest import TINY
 
@@ -23,8 +24,8 @@ ALLOWED = 3e-4
 """Of the length of all weights together but the mapping network's."""
 
 
-def order() -> start.Order:
-    return start.order("gpen-prior@32", ["studio-train:64"], sets=[*TINY, "run.images=32"], device=DEVICE)
+def order() -> Order:
+    return Order.of("gpen-prior@32", ["studio-train:64"], sets=[*TINY, "run.images=32"], device=DEVICE)
 
 
 def apart(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> float:

@@ -14,7 +14,8 @@ from bfrbench.training import losses, start
 from bfrbench.training.components import PARTS, Components, ComponentSettings, FivePoints, boxes
 from bfrbench.training.feeding import mirrored
 from bfrbench.training.journal import read_stats
-from bfrbench.training.order import Place
+from bfrbench.training.order import Order
+from bfrbench.training.sampler import Place
 from bfrbench.training.task import Faces
 from tests.training.conftest import TINY
 
@@ -72,7 +73,7 @@ def test_equal_parts_have_no_style_loss_and_the_real_side_is_not_taught() -> Non
 @pytest.mark.parametrize("recipe", ["gpen-finetune", "mmrb"])
 def test_recipes_train_with_components(recipe: str, tmp_path: Path) -> None:
     more = ["task.perceptual=0", "task.warm_up=false"] if recipe == "mmrb" else []
-    what = start.order(f"{recipe}@32", ["studio-ci:64"], sets=[*PAIRS, *more])
+    what = Order.of(f"{recipe}@32", ["studio-ci:64"], sets=[*PAIRS, *more])
     assert start.train(what, tmp_path / "run").is_file()
     names = {name for line in read_stats(tmp_path / "run") for name in line}
     assert {"components/mouth", "components/left-eye", "restorer/mouth", "restorer/right-eye-style"} <= names
@@ -80,7 +81,7 @@ def test_recipes_train_with_components(recipe: str, tmp_path: Path) -> None:
 
 def test_a_set_without_points_is_refused_where_components_are_asked_for(photographs: Path) -> None:
     with pytest.raises(UsageError, match="no data set has five points"):
-        start.preview(start.order("gpen-finetune@32", [str(photographs)], sets=PAIRS))
+        start.preview(Order.of("gpen-finetune@32", [str(photographs)], sets=PAIRS))
     label = FivePoints([open_dataset("studio-ci:64")])
     sample = open_dataset("studio-ci:64")[0]
     assert label(sample, Place(0, 0, 0), mirrored=False)["points"].shape == (5, 2)

@@ -21,8 +21,8 @@ from bfrbench.imaging.write import write_image
 from bfrbench.studio import split
 from bfrbench.training.config import RunConfig
 from bfrbench.training.feeding import Faceset, Feed, Micro, Pairs, mirrored, signed
-from bfrbench.training.order import Order, Place
 from bfrbench.training.ranks import Ranks
+from bfrbench.training.sampler import Place, Sampler
 
 CPU = torch.device("cpu")
 
@@ -30,16 +30,16 @@ CPU = torch.device("cpu")
 @settings(deadline=None)
 @given(st.integers(1, 50), st.integers(0, 5), st.integers(0, 3))
 def test_each_epoch_shows_every_image_once(length: int, seed: int, epoch: int) -> None:
-    order = Order([length], [1.0], seed)
-    places = [order[n] for n in range(epoch * length, (epoch + 1) * length)]
+    sampler = Sampler([length], [1.0], seed)
+    places = [sampler[n] for n in range(epoch * length, (epoch + 1) * length)]
     assert sorted(place.position for place in places) == list(range(length))
     assert {place.epoch for place in places} == {epoch}
 
 
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     def walk(seed: int, epoch: int) -> list[int]:
-        order = Order([100], [1.0], seed)
-        return [order[n].position for n in range(epoch * 100, epoch * 100 + 100)]
+        sampler = Sampler([100], [1.0], seed)
+        return [sampler[n].position for n in range(epoch * 100, epoch * 100 + 100)]
 
     assert walk(0, 0) == walk(0, 0)
     assert len({tuple(walk(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
@@ -49,8 +49,8 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 @given(st.lists(st.tuples(st.integers(1, 30), st.floats(0.05, 1)), min_size=2, max_size=4))
 def test_several_sets_take_turns_by_their_shares_and_each_is_walked_whole(sets: list[tuple[int, float]]) -> None:
     lengths, shares = [length for length, _ in sets], [share for _, share in sets]
-    order = Order(lengths, shares, 0)
-    places = [order[n] for n in range(2000)]
+    sampler = Sampler(lengths, shares, 0)
+    places = [sampler[n] for n in range(2000)]
     for source, length in enumerate(lengths):
         own = [place for place in places if place.source == source]
         assert abs(len(own) / 2000 - shares[source] / sum(shares)) < 0.01
@@ -64,7 +64,7 @@ def test_several_sets_take_turns_by_their_shares_and_each_is_walked_whole(sets: 
 )
 def test_sets_that_cannot_be_ordered_are_refused(lengths: list[int], shares: list[float], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        Order(lengths, shares, 0)
+        Sampler(lengths, shares, 0)
 
 
 def micro_batches(
@@ -107,10 +107,10 @@ def test_the_two_views_of_a_face_differ_and_epochs_bring_new_ones(photographs: P
 
 def test_the_cache_changes_nothing(photographs: Path, tmp_path: Path) -> None:
     faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
-    plain = [faces.read(faces.order[n]).image.copy() for n in range(12)]
+    plain = [faces.read(faces.sampler[n]).image.copy() for n in range(12)]
     for where in (None, tmp_path / "cache"):
         faces.keep(where)
-        assert all(np.array_equal(faces.read(faces.order[n]).image, plain[n]) for n in range(12))
+        assert all(np.array_equal(faces.read(faces.sampler[n]).image, plain[n]) for n in range(12))
 
 
 def test_degrading_on_the_device_gives_nearly_the_same_pairs(photographs: Path) -> None:
@@ -132,13 +132,13 @@ def test_a_cache_serves_workers_and_names_what_cannot_be_read_when_its_turn_come
     shutil.copytree(photographs, copied)
     (copied / "05.png").write_bytes(b"not an image")
     faces = Faceset([open_dataset(str(copied))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
-    before = [faces.read(faces.order[n]).image for n in range(12) if "05" not in faces.id_of(faces.order[n])]
+    before = [faces.read(faces.sampler[n]).image for n in range(12) if "05" not in faces.id_of(faces.sampler[n])]
     faces.keep(tmp_path / "cache" if kind == "disk" else None)
     feed = Feed(Pairs(faces, None, 0, apply=True), RunConfig(images=1, batch=12, workers=1), Ranks(), CPU)
     ((_, batch, names),) = next(feed(0))
     assert len(names) == 1 and "05" in names[0]
     shown = signed(torch.from_numpy(np.stack(before)).permute(0, 3, 1, 2))
-    own = [n for n in range(12) if "05" not in faces.id_of(faces.order[n])]
+    own = [n for n in range(12) if "05" not in faces.id_of(faces.sampler[n])]
     assert torch.equal(batch.gt[own], shown)
 
 
@@ -187,7 +187,7 @@ def test_labels_come_beside_the_images_that_they_are_of(photographs: Path) -> No
     faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=True, names=["photographs"])
     pairs = Pairs(faces, load_recipe("vqfr-1@32"), 1, apply=True, labeller=_first_pixel)
     ((_, batch, _),) = next(Feed(pairs, RunConfig(images=1, batch=12, workers=0), Ranks(), CPU)(0))
-    assert batch.labels["position"].tolist() == [faces.order[n].position for n in range(12)]
+    assert batch.labels["position"].tolist() == [faces.sampler[n].position for n in range(12)]
     assert torch.equal(batch.gt[:, :, 0, 0], signed(batch.labels["corner"]))
     assert batch.labels["mirrored"].tolist() == [faces.mirrored(n) for n in range(12)]
     assert 0 < batch.labels["mirrored"].sum() < 12
@@ -196,7 +196,7 @@ def test_labels_come_beside_the_images_that_they_are_of(photographs: Path) -> No
 def test_the_cache_keeps_what_is_known_of_a_picture() -> None:
     samples = split("studio-ci", size=128, count=3)
     faces = Faceset([samples], [1.0], size=64, seed=0, flip=False, names=["studio-ci"])
-    places = [faces.order[n] for n in range(3)]
+    places = [faces.sampler[n] for n in range(3)]
     plain = [faces.read(place) for place in places]
     faces.keep(None)
     for place, before in zip(places, plain, strict=True):

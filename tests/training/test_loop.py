@@ -19,15 +19,16 @@ from bfrbench.training import checkpoint, start
 from bfrbench.training.augment import LIMIT, Augment
 from bfrbench.training.ema import Average
 from bfrbench.training.journal import read_stats
+from bfrbench.training.order import Order
 from bfrbench.training.plot import draw
 from tests.training.conftest import TINY
 
 PAIRS = [*TINY, "run.images=32", "degradation=vqfr-1@32", "task.r1_every=2", "task.prior=none"]
 
 
-def order(photographs: Path, recipe: str, *more: str, validation: bool = False) -> start.Order:
+def order(photographs: Path, recipe: str, *more: str, validation: bool = False) -> Order:
     faces = str(photographs)
-    return start.order(recipe, [faces], sets=[*PAIRS, *more], validation=faces if validation else None)
+    return Order.of(recipe, [faces], sets=[*PAIRS, *more], validation=faces if validation else None)
 
 
 def test_a_restorer_is_trained_validated_shown_and_used(photographs: Path, tmp_path: Path) -> None:
@@ -45,10 +46,10 @@ def test_a_restorer_is_trained_validated_shown_and_used(photographs: Path, tmp_p
 
 
 def test_the_second_stage_starts_from_the_firsts_average_and_discriminator(photographs: Path, tmp_path: Path) -> None:
-    prior = start.order("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"])
+    prior = Order.of("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"])
     start.train(prior, tmp_path / "prior")
     what = order(photographs, "gpen-finetune@32", f"task.prior={tmp_path / 'prior'}")
-    task: Any = start._build(what, torch.device("cpu"))
+    task: Any = start.build(what, torch.device("cpu"))
     from safetensors.torch import load_file
 
     held = load_file(tmp_path / "prior" / "checkpoints" / "000000000008" / "weights.safetensors")
@@ -58,7 +59,7 @@ def test_the_second_stage_starts_from_the_firsts_average_and_discriminator(photo
 
 
 def test_a_prior_of_another_form_does_not_fit_and_says_so(photographs: Path, tmp_path: Path) -> None:
-    start.train(start.order("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"]), tmp_path / "prior")
+    start.train(Order.of("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"]), tmp_path / "prior")
     what = order(photographs, "gpen-finetune@32", f"task.prior={tmp_path / 'prior'}", "task.variant=without-noise")
     with pytest.raises(UsageError, match="does not fit this recipe"):
         start.train(what, tmp_path / "run")
@@ -74,7 +75,7 @@ def test_a_size_that_no_network_has_is_refused(photographs: Path) -> None:
 
 def test_without_finetuning_the_prior_stays_as_it_was_embedded(photographs: Path, tmp_path: Path) -> None:
     what = order(photographs, "gpen-finetune@32", "task.variant=without-finetuning")
-    before: Any = start._build(what, torch.device("cpu"))
+    before: Any = start.build(what, torch.device("cpu"))
     from safetensors.torch import load_file
 
     after = load_file(start.train(what, tmp_path / "run"))
@@ -152,8 +153,8 @@ def test_a_setting_that_is_wrong_is_named_before_anything_starts(photographs: Pa
     ],
 )
 def test_a_recipe_degrades_for_the_size_it_trains_and_by_a_factor_at_every_size(recipe: str, degradation: str) -> None:
-    assert start.order(recipe, ["studio-ci"]).recipe.degradation == degradation
-    assert start.order(recipe, ["studio-ci"], sets=["degradation=vqfr-1"]).recipe.degradation == "vqfr-1"
+    assert Order.of(recipe, ["studio-ci"]).recipe.degradation == degradation
+    assert Order.of(recipe, ["studio-ci"], sets=["degradation=vqfr-1"]).recipe.degradation == "vqfr-1"
 
 
 @pytest.mark.parametrize("recipe", ["gpen-finetune@32", "gpen-sr@32", "mmrb@32", "gpen-mmrb@32"])
@@ -162,23 +163,23 @@ def test_a_restorer_without_its_prior_is_refused_unless_none_is_wanted(
 ) -> None:
     sets = [*TINY, "task.perceptual=0"]
     with pytest.raises(UsageError, match=r"starts from a prior, and none is given.*task\.prior=RUN"):
-        start.train(start.order(recipe, [str(photographs)], sets=sets), tmp_path / "run")
-    start.preview(start.order(recipe, [str(photographs)], sets=[*sets, "task.prior=none"]))
+        start.train(Order.of(recipe, [str(photographs)], sets=sets), tmp_path / "run")
+    start.preview(Order.of(recipe, [str(photographs)], sets=[*sets, "task.prior=none"]))
 
 
 def test_no_data_and_an_empty_folder_are_said(photographs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no data set is given"):
-        start.order("gpen-finetune@32", [])
+        Order.of("gpen-finetune@32", [])
     (tmp_path / "empty").mkdir()
     with pytest.raises((InputError, UsageError), match=r"empty|no image"):
-        start.train(start.order("stylegan2-prior@16", [str(tmp_path / "empty")], sets=TINY), tmp_path / "run")
+        start.train(Order.of("stylegan2-prior@16", [str(tmp_path / "empty")], sets=TINY), tmp_path / "run")
 
 
 def test_a_recipe_file_with_an_unknown_key_is_a_config_error(tmp_path: Path, photographs: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[run]\nimagse = 3\n")
     with pytest.raises(ConfigError, match=r"run\.imagse.*did you mean images"):
-        start.order("gpen-finetune@32", [str(photographs)], files=[file])
+        Order.of("gpen-finetune@32", [str(photographs)], files=[file])
 
 
 def test_trackers_hear_of_start_stats_and_end(photographs: Path, tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_trackers_hear_of_start_stats_and_end(photographs: Path, tmp_path: Path)
     listener = SimpleNamespace(
         bfrbench_on_event=bfrbench.hookimpl(lambda event: heard.append(event["event"])), __name__="listener"
     )
-    what = start.order("stylegan2-prior@16", [str(photographs)], sets=[*TINY, "run.images=16"])
+    what = Order.of("stylegan2-prior@16", [str(photographs)], sets=[*TINY, "run.images=16"])
     start.train(what, tmp_path / "run", host=PluginHost({"listener": listener}))
     assert heard[0] == "started" and heard[-1] == "finished" and heard.count("stats") == 2
 
@@ -254,7 +255,7 @@ def test_eight_faces_are_learnt_by_heart(recipe: str, photographs: Path, tmp_pat
     eight.mkdir()
     for path in sorted(photographs.iterdir())[:8]:
         (eight / path.name).write_bytes(path.read_bytes())
-    start.train(start.order(recipe, [str(eight)], sets=settings), tmp_path / "run")
+    start.train(Order.of(recipe, [str(eight)], sets=settings), tmp_path / "run")
     name = "restorer/smooth-l1" if "code" in recipe else "restorer/l1"
     course = [line[name] for line in read_stats(tmp_path / "run")]
     assert min(course[-5:]) < 0.25 * course[0], course

@@ -12,6 +12,7 @@ from bfrbench.nn import Discriminator
 from bfrbench.training import losses, start
 from bfrbench.training.adversary import Adversary
 from bfrbench.training.journal import read_stats
+from bfrbench.training.order import Order
 from bfrbench.training.patch import PatchDiscriminator
 from bfrbench.training.task import Faces
 from tests.training.conftest import TINY
@@ -32,7 +33,7 @@ def test_a_logit_sees_a_patch_of_68_pixels_and_no_more() -> None:
 def test_a_model_too_small_for_patches_is_refused(photographs: Path) -> None:
     sets = [*TINY, "task.discriminator=patch"]
     with pytest.raises(UsageError, match=r"needs 32 px, and the model has 16; take task\.discriminator=stylegan2"):
-        start.preview(start.order("stylegan2-prior@16", [str(photographs)], sets=sets))
+        start.preview(Order.of("stylegan2-prior@16", [str(photographs)], sets=sets))
 
 
 def test_r1_of_patches_is_that_of_their_mean_and_of_one_logit_what_it_was() -> None:
@@ -51,10 +52,10 @@ def test_r1_of_patches_is_that_of_their_mean_and_of_one_logit_what_it_was() -> N
 def test_a_restorer_is_trained_against_patches_from_a_prior_without_its_discriminator(
     photographs: Path, tmp_path: Path
 ) -> None:
-    prior = start.order("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"])
+    prior = Order.of("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"])
     start.train(prior, tmp_path / "prior")
     more = (f"task.prior={tmp_path / 'prior'}", "task.discriminator=patch", "run.images=16", "task.r1_every=2")
-    what = start.order("gpen-finetune@32", [str(photographs)], sets=[*TINY, *more, "degradation=vqfr-1@32"])
+    what = Order.of("gpen-finetune@32", [str(photographs)], sets=[*TINY, *more, "degradation=vqfr-1@32"])
     assert start.train(what, tmp_path / "run").is_file()
     lines = read_stats(tmp_path / "run")
     assert {"r1/r1", "restorer/feature-matching"} <= {name for line in lines for name in line}

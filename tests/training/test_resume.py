@@ -19,6 +19,7 @@ from bfrbench import digests
 from bfrbench.errors import InputError, NotComparable, OutputError, UnknownName, UsageError
 from bfrbench.training import checkpoint, folder, start
 from bfrbench.training.journal import read_stats
+from bfrbench.training.order import Order
 from bfrbench.training.prior import Prior
 from tests.training.conftest import TINY
 
@@ -183,8 +184,8 @@ def test_two_processes_agree_with_one_on_path_length_and_ada_and_resume_to_the_b
     assert essence(trained("cut", 32, 2, "--resume")) == essence(two)
 
 
-def settings(photographs: Path, *more: str, size: int = 16) -> start.Order:
-    return start.order(f"stylegan2-prior@{size}", [str(photographs)], sets=[*TINY, *more])
+def settings(photographs: Path, *more: str, size: int = 16) -> Order:
+    return Order.of(f"stylegan2-prior@{size}", [str(photographs)], sets=[*TINY, *more])
 
 
 def test_a_folder_that_holds_a_training_is_not_written_over(photographs: Path, whole: Path) -> None:
@@ -195,7 +196,7 @@ def test_a_folder_that_holds_a_training_is_not_written_over(photographs: Path, w
 def test_a_start_that_failed_leaves_the_folder_free(photographs: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(UnknownName, match="photografs"):
-        start.train(start.order("stylegan2-prior@16", ["photografs"], sets=TINY), out)
+        start.train(Order.of("stylegan2-prior@16", ["photografs"], sets=TINY), out)
     with pytest.raises(InputError, match="the model 128 px"):
         start.train(settings(photographs, size=128), out)
     folder.claim(out, {}, "", [], None, folder.Seen())  # what one leaves behind that fails at its first step

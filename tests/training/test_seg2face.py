@@ -18,7 +18,8 @@ from bfrbench.imaging.read import read_image
 from bfrbench.studio.paint import CLASS, CLASSES
 from bfrbench.training import start
 from bfrbench.training.feeding import mirrored
-from bfrbench.training.order import Place
+from bfrbench.training.order import Order
+from bfrbench.training.sampler import Place
 from tests.training.conftest import TINY
 
 NAMES = list(PALETTE)
@@ -49,8 +50,8 @@ def test_a_mirrored_face_has_the_mirrored_map_with_sides_exchanged() -> None:
 
 def test_a_priors_pictures_are_the_same_in_the_range_that_the_network_works_in() -> None:
     sets = ["task.narrow=0.03", "task.prior=none"]
-    ours: Any = start._build(start.order("gpen-seg2face@32", ["studio-ci"], sets=sets), torch.device("cpu"))
-    plain: Any = start._build(start.order("gpen-finetune@32", ["studio-ci"], sets=sets), torch.device("cpu"))
+    ours: Any = start.build(Order.of("gpen-seg2face@32", ["studio-ci"], sets=sets), torch.device("cpu"))
+    plain: Any = start.build(Order.of("gpen-finetune@32", ["studio-ci"], sets=sets), torch.device("cpu"))
     pictures = []
     for task in (ours, plain):
         generator = task.gpen.generator
@@ -61,7 +62,7 @@ def test_a_priors_pictures_are_the_same_in_the_range_that_the_network_works_in()
 
 def test_it_trains_is_shown_and_its_weights_restore(tmp_path: Path) -> None:
     sets = [*TINY, "run.images=16", "run.sample_every=16", "run.samples=2", "task.r1_every=2", "task.prior=none"]
-    what = start.order("gpen-seg2face@32", ["studio-ci:64"], sets=sets, validation="studio-ci:64")
+    what = Order.of("gpen-seg2face@32", ["studio-ci:64"], sets=sets, validation="studio-ci:64")
     result = start.train(what, tmp_path / "run")
     assert read_image(tmp_path / "run" / "samples" / "000000000016.png").shape == (2 * 32, 2 * 32, 3)
     painted = np.zeros((32, 32, 3), np.uint8)
@@ -70,4 +71,4 @@ def test_it_trains_is_shown_and_its_weights_restore(tmp_path: Path) -> None:
 
 def test_sets_without_maps_are_refused_before_anything_starts(photographs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no parsing maps"):
-        start.preview(start.order("gpen-seg2face@32", [str(photographs)], sets=[*TINY, "task.prior=none"]))
+        start.preview(Order.of("gpen-seg2face@32", [str(photographs)], sets=[*TINY, "task.prior=none"]))

@@ -11,6 +11,7 @@ from bfrbench.errors import InputError
 from bfrbench.imaging.read import read_image
 from bfrbench.training import start
 from bfrbench.training.journal import read_stats
+from bfrbench.training.order import Order
 from tests.training.conftest import TINY
 
 SHOWN = [*TINY, "run.images=8", "run.sample_every=8", "run.validate_every=8", "run.samples=3"]
@@ -18,7 +19,7 @@ SHOWN = [*TINY, "run.images=8", "run.sample_every=8", "run.validate_every=8", "r
 
 def trained(recipe: str, data: Path, out: Path, *more: str, validation: Path | None = None) -> Path:
     held = str(validation) if validation else None
-    start.train(start.order(recipe, [str(data)], sets=[*SHOWN, *more], validation=held), out)
+    start.train(Order.of(recipe, [str(data)], sets=[*SHOWN, *more], validation=held), out)
     return out / "samples" / "000000000008.png"
 
 

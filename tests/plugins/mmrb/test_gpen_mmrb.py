@@ -17,6 +17,7 @@ from bfrbench.nn import frozen
 from bfrbench.testing import check_restorer
 from bfrbench.training import start
 from bfrbench.training.journal import read_stats
+from bfrbench.training.order import Order
 from bfrbench.training.task import Faces
 
 TINY = [
@@ -36,12 +37,12 @@ LARGE = GpenShape(64, multiplier=1.0, narrow=0.0625, in_size=32)
 @pytest.fixture(scope="session")
 def prior(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "prior"
-    start.train(start.order("gpen-prior@32", [str(photographs)], sets=TINY), out)
+    start.train(Order.of("gpen-prior@32", [str(photographs)], sets=TINY), out)
     return out
 
 
 def task_of(recipe: str, photographs: Path, *more: str) -> Any:
-    return start._build(start.order(recipe, [str(photographs)], sets=[*TINY, *more]), torch.device("cpu"))
+    return start.build(Order.of(recipe, [str(photographs)], sets=[*TINY, *more]), torch.device("cpu"))
 
 
 def test_from_the_same_prior_it_starts_as_gpen_to_the_bit(photographs: Path, prior: Path) -> None:
@@ -77,7 +78,7 @@ def test_every_parameter_has_one_rate_and_blocks_have_their_own(photographs: Pat
 def test_a_trained_one_restores_conforms_and_is_not_taken_for_another(
     photographs: Path, prior: Path, tmp_path: Path
 ) -> None:
-    what = start.order("gpen-mmrb@32", [str(photographs)], sets=[*TINY, f"task.prior={prior}"])
+    what = Order.of("gpen-mmrb@32", [str(photographs)], sets=[*TINY, f"task.prior={prior}"])
     result = start.train(what, tmp_path / "run")
     assert [line["images"] for line in read_stats(tmp_path / "run")] == [4, 8]
     assert [o for o in check_restorer(f"gpen-mmrb:{result}") if not o.good] == []

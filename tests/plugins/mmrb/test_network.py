@@ -15,6 +15,7 @@ from bfrbench.nn import Generator
 from bfrbench.testing import check_restorer
 from bfrbench.training import start
 from bfrbench.training.journal import read_stats
+from bfrbench.training.order import Order
 from bfrbench.training.task import Faces
 
 TINY = [
@@ -37,7 +38,7 @@ LINKS: tuple[Link, ...] = ("cs_sft", "sft", "concat_fuse", "noise_concat")
 
 
 def task_of(photographs: Path, *more: str) -> Any:
-    return start._build(start.order("mmrb@32", [str(photographs)], sets=[*TINY, *more]), torch.device("cpu"))
+    return start.build(Order.of("mmrb@32", [str(photographs)], sets=[*TINY, *more]), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -72,9 +73,9 @@ def test_sizes_are_honoured_and_inference_is_deterministic(size: int) -> None:
     ("size", "said"), [(48, "power of two from 32, not 48"), (32, "narrow 0.001 leave 0 channels")]
 )
 def test_networks_that_cannot_be_are_a_sentence(photographs: Path, size: int, said: str) -> None:
-    what = start.order(f"mmrb@{size}", [str(photographs)], sets=[*TINY, "task.narrow=0.001"])
+    what = Order.of(f"mmrb@{size}", [str(photographs)], sets=[*TINY, "task.narrow=0.001"])
     with pytest.raises(UsageError, match=said):
-        start._build(what, torch.device("cpu"))
+        start.build(what, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -99,7 +100,7 @@ def test_every_part_that_should_learn_gets_a_gradient(photographs: Path, link: L
 
 
 def test_stages_come_when_the_recipe_says_and_the_prior_learns_last(photographs: Path, tmp_path: Path) -> None:
-    what = start.order("mmrb@32", [str(photographs)], sets=TINY)
+    what = Order.of("mmrb@32", [str(photographs)], sets=TINY)
     start.train(what, tmp_path / "run")
     stages = {line["images"]: line["stage"] for line in read_stats(tmp_path / "run")}
     assert [stages[n] for n in (4, 8, 12, 20, 24, 28, 40)] == [0, 1, 1, 1, 2, 2, 2]
@@ -135,7 +136,7 @@ def _logged(task: Any, faces: Faces, images: int) -> dict[str, float]:
 
 @pytest.mark.parametrize("switch", ["task.warm_up=false", "task.teacher=false", "task.two_views=false"])
 def test_each_part_of_the_strategy_can_be_switched_off(photographs: Path, tmp_path: Path, switch: str) -> None:
-    start.train(start.order("mmrb@32", [str(photographs)], sets=[*TINY, switch]), tmp_path / "run")
+    start.train(Order.of("mmrb@32", [str(photographs)], sets=[*TINY, switch]), tmp_path / "run")
     seen = {name for line in read_stats(tmp_path / "run") for name in line}
     assert ("restorer/latent" in seen) == ("teacher=false" not in switch)
     assert ("restorer/consistency" in seen) == ("two_views=false" not in switch)
@@ -161,7 +162,7 @@ def test_equalised_rates_are_for_the_codec_alone(photographs: Path) -> None:
 
 
 def test_a_trained_file_restores_and_conforms(photographs: Path, tmp_path: Path) -> None:
-    result = start.train(start.order("mmrb@32", [str(photographs)], sets=TINY), tmp_path / "run")
+    result = start.train(Order.of("mmrb@32", [str(photographs)], sets=TINY), tmp_path / "run")
     assert [o for o in check_restorer(f"mmrb:{result}") if not o.good] == []
     with pytest.raises(WeightsError, match="works at 32 px, and mmrb-512"):
         bfrbench.load_restorer(f"mmrb-512:{result}")

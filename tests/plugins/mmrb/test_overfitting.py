@@ -11,6 +11,7 @@ from bfrbench.imaging.read import read_image
 from bfrbench.imaging.write import write_image
 from bfrbench.training import start
 from bfrbench.training.journal import read_stats
+from bfrbench.training.order import Order
 from tests.shared_data import faces_hq
 
 SUPERVISED = [
@@ -45,7 +46,7 @@ def test_eight_faces_are_learnt_to_a_quarter_of_the_first_l1_in_120_steps(tmp_pa
     for number, path in enumerate(faces_hq(8)):
         face = cv2.resize(read_image(path), (64, 64), interpolation=cv2.INTER_AREA)
         write_image(tmp_path / "faces" / f"{number}.png", face)  # type: ignore[arg-type]
-    start.train(start.order("mmrb@64", [str(tmp_path / "faces")], sets=SUPERVISED), tmp_path / "run")
+    start.train(Order.of("mmrb@64", [str(tmp_path / "faces")], sets=SUPERVISED), tmp_path / "run")
     l1 = [line["restorer/l1"] for line in read_stats(tmp_path / "run")]
     assert len(l1) == 120
     assert sum(l1[-5:]) / 5 < 0.25 * l1[0]

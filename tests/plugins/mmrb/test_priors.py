@@ -17,6 +17,7 @@ from torch import Tensor
 from bfrbench.errors import WeightsError
 from bfrbench.nn import Discriminator, Generator
 from bfrbench.training import checkpoint, start
+from bfrbench.training.order import Order
 from tests.nn import naive
 from tests.nn.seeded import fill, relative
 
@@ -174,11 +175,11 @@ def test_rosinalitys_layout_gives_the_pictures_of_its_architecture_and_its_discr
 def order(photographs: Path, recipe: str, *more: str) -> Any:
     sets = ["run.batch=2", "run.images=4", "run.workers=0", "run.log_every=2", "run.checkpoint_every=4"]
     sets += ["task.multiplier=1.0", "task.narrow=0.0625", "task.style_dim=24"]
-    return start.order(recipe, [str(photographs)], sets=[*sets, *more])
+    return Order.of(recipe, [str(photographs)], sets=[*sets, *more])
 
 
 def task_of(photographs: Path, *more: str) -> Any:
-    return start._build(order(photographs, "mmrb@64", "task.perceptual=0", *more), torch.device("cpu"))
+    return start.build(order(photographs, "mmrb@64", "task.perceptual=0", *more), torch.device("cpu"))
 
 
 @torch.no_grad()
@@ -199,7 +200,7 @@ def test_a_prior_that_was_trained_here_is_taken_as_run_checkpoint_and_result(pho
     checkpoint.load_networks(checkpoint.of_prior(run, "stylegan2-prior"), {"average": prior})
     for place in (run, checkpoint.all_of(run)[-1], run / "result.safetensors"):
         what = order(photographs, "mmrb@32", "task.perceptual=0", f"task.prior={place}")
-        mmrb = start._build(what, torch.device("cpu")).mmrb.eval()  # type: ignore[attr-defined]
+        mmrb = start.build(what, torch.device("cpu")).mmrb.eval()  # type: ignore[attr-defined]
         assert float(mmrb.mean_style.abs().sum()) > 0
         with torch.no_grad():
             bare = prior.synthesise(mmrb.mean_style.expand(1, prior.latents, -1), prior.fixed_noise())
