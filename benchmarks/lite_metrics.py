@@ -108,7 +108,7 @@ class Judges:
 
     def __init__(self, store: Any) -> None:
         from bfrbench.metrics import finalise, load_protocol
-        from bfrbench.metrics.kind import Context
+        from bfrbench.metrics.finaliser import Context
 
         self._finalise, self._context = finalise, Context()
         self._metrics, self._measures = {}, {}

@@ -102,8 +102,8 @@ def write_faces(folder: Path, count: int) -> tuple[Path, Path]:
 
 
 def ours(restored: Path, gt: Path, store: Any, scorer: Any) -> Any:
+    from bfrbench.metrics.finaliser import Context
     from bfrbench.metrics.folders import pair_folders
-    from bfrbench.metrics.kind import Context
     from bfrbench.metrics.scoring import Folding, _on
 
     folding = Folding(scorer.metrics)
@@ -314,8 +314,8 @@ def scale(count: int, name: str, dimensions: int, *, measured: int = 5) -> None:
     from bfrbench.contracts import Row
     from bfrbench.metrics import Context, load_protocol
     from bfrbench.metrics.coverage import Manifolds
+    from bfrbench.metrics.finaliser import Finaliser
     from bfrbench.metrics.kid import KernelDistance
-    from bfrbench.metrics.kind import Finaliser
 
     stream = np.random.default_rng(0)
     spectrum = np.arange(1, dimensions + 1) ** -1.0

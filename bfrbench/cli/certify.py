@@ -11,8 +11,8 @@ from bfrbench.cli.output import Json, print_json, print_table
 
 if TYPE_CHECKING:
     from bfrbench.metrics.certify import Finding
+    from bfrbench.metrics.finaliser import Value
     from bfrbench.metrics.folders import Folders
-    from bfrbench.metrics.kind import Value
     from bfrbench.metrics.protocol import Protocol
     from bfrbench.specs import Need
 

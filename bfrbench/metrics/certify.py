@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from bfrbench.errors import BfrbenchError, InputError, UnknownName
-from bfrbench.metrics.kind import Value
+from bfrbench.metrics.finaliser import Value
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.metrics.scorer import lacking
 

@@ -12,9 +12,9 @@ from pydantic import Field
 from bfrbench.contracts import Row
 from bfrbench.metrics.coverage_parts import distances, part_number
 from bfrbench.metrics.features import Table
+from bfrbench.metrics.finaliser import Context, Finaliser, Value
 from bfrbench.metrics.inception import FEATURE, InceptionKind, ReferenceChoices
 from bfrbench.metrics.kid import reference_features
-from bfrbench.metrics.kind import Context, Finaliser, Value
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bfrbench.metrics.kind import Value
+from bfrbench.metrics.finaliser import Value
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.metrics.scoring import Score
 

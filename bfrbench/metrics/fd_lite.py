@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bfrbench.metrics.fid import Clouds, FrechetDistance
-from bfrbench.metrics.kind import Finaliser
+from bfrbench.metrics.finaliser import Finaliser
 from bfrbench.metrics.lite import LiteKind
 
 if TYPE_CHECKING:

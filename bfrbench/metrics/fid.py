@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from bfrbench.contracts import Row, Status
 from bfrbench.errors import NotComparable
 from bfrbench.metrics.features import blocks
+from bfrbench.metrics.finaliser import Context, Finaliser, Value
 from bfrbench.metrics.frechet import Cloud, Gaussian, frechet
 from bfrbench.metrics.frechet_subsets import Features, distances
 from bfrbench.metrics.inception import FEATURE, InceptionKind, ReferenceChoices
-from bfrbench.metrics.kind import Context, Finaliser, Value
 
 if TYPE_CHECKING:
     from bfrbench.stats.bits import Ints

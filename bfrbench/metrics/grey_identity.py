@@ -15,8 +15,9 @@ from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import WeightsError
 from bfrbench.imaging.convert import from_batch
+from bfrbench.metrics.finaliser import Finaliser
 from bfrbench.metrics.identity import MeanAngle
-from bfrbench.metrics.kind import Finaliser, Kind, Measure
+from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.per_image import ground_truth
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from pydantic import Field
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
 from bfrbench.imaging.convert import from_batch
-from bfrbench.metrics.kind import C, Failure, Finaliser, Kind, Measure
+from bfrbench.metrics.finaliser import Failure, Finaliser
+from bfrbench.metrics.kind import C, Kind, Measure
 from bfrbench.metrics.mean import Mean
 from bfrbench.metrics.per_image import ground_truth
 

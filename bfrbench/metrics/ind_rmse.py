@@ -15,7 +15,8 @@ from pydantic import Field
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import UsageError
-from bfrbench.metrics.kind import Finaliser, Kind, Measure
+from bfrbench.metrics.finaliser import Finaliser
+from bfrbench.metrics.kind import Kind, Measure
 from bfrbench.metrics.mean import Mean
 from bfrbench.metrics.per_image import as_rows
 

@@ -12,9 +12,9 @@ from pydantic import Field
 from bfrbench.contracts import Row
 from bfrbench.errors import NotComparable
 from bfrbench.metrics.features import Table
+from bfrbench.metrics.finaliser import Context, Finaliser, Value
 from bfrbench.metrics.inception import FEATURE, InceptionKind, ReferenceChoices
 from bfrbench.metrics.kid_parts import LARGEST, kernel, to_reference, to_truth
-from bfrbench.metrics.kind import Context, Finaliser, Value
 
 if TYPE_CHECKING:
     from bfrbench.metrics.features import F32

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bfrbench.contracts import Row, Status
-from bfrbench.metrics.kind import Context, Failure, Finaliser, Value
+from bfrbench.metrics.finaliser import Context, Failure, Finaliser, Value
 
 
 @dataclass(frozen=True, slots=True)

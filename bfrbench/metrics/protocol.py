@@ -16,7 +16,8 @@ from bfrbench import config, digests
 from bfrbench.config import Frozen
 from bfrbench.digests import Digest
 from bfrbench.errors import ConfigError, PluginError, UnknownName, UsageError
-from bfrbench.metrics.kind import Failure, Kind
+from bfrbench.metrics.finaliser import Failure
+from bfrbench.metrics.kind import Kind
 from bfrbench.plugins import Owned, PluginHost
 from bfrbench.specs import MetricSpec, Need
 

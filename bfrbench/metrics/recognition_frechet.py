@@ -6,8 +6,8 @@ Its rows are identity's: one crop for both sides. It is not FID: the features ar
 from __future__ import annotations
 
 from bfrbench.metrics.fid import Clouds, FrechetDistance
+from bfrbench.metrics.finaliser import Finaliser
 from bfrbench.metrics.identity import IdentityChoices, IdentityKind
-from bfrbench.metrics.kind import Finaliser
 
 PAIR = (2, -1)
 """The shape of a row's feature: the restored face's embedding, and the true one's."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import UsageError, WeightsError
-from bfrbench.metrics.kind import Context, Measure, Value
+from bfrbench.metrics.finaliser import Context, Value
+from bfrbench.metrics.kind import Measure
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.precision import exact_float32
 from bfrbench.specs import Need

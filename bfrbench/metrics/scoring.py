@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bfrbench.contracts import Row, Scored
 from bfrbench.errors import UnknownName
-from bfrbench.metrics.kind import Context, Value
+from bfrbench.metrics.finaliser import Context, Value
 from bfrbench.metrics.protocol import Protocol, ProtocolMetric
 from bfrbench.metrics.reference import Reference
 from bfrbench.metrics.references import counted, open_reference

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bfrbench.contracts import Row
-from bfrbench.metrics.kind import Context, Finaliser, Value
+from bfrbench.metrics.finaliser import Context, Finaliser, Value
 from bfrbench.metrics.mean import Mean
 from bfrbench.metrics.protocol import ProtocolMetric
 

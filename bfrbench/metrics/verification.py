@@ -15,8 +15,8 @@ from pydantic import Field
 
 from bfrbench.contracts import Row
 from bfrbench.metrics.features import Table
+from bfrbench.metrics.finaliser import Context, Failure, Finaliser, Value
 from bfrbench.metrics.identity import IdentityChoices, IdentityKind
-from bfrbench.metrics.kind import Context, Failure, Finaliser, Value
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,7 +11,8 @@ import time
 from bfrbench import Batch, MetricSpec, RestorerContext, RestorerSpec, hookimpl
 from bfrbench.config import Frozen
 from bfrbench.contracts import Row
-from bfrbench.metrics.kind import Context, Finaliser, Kind, Value
+from bfrbench.metrics.finaliser import Context, Finaliser, Value
+from bfrbench.metrics.kind import Kind
 
 HURT = "3"
 """Images whose id ends so are the ones that are hurt."""

@@ -13,7 +13,8 @@ from bfrbench.degradations import apply, load_recipe
 from bfrbench.imaging.convert import to_tensor
 from bfrbench.metrics import Context
 from bfrbench.metrics.catalogue import KINDS
-from bfrbench.metrics.kind import Failure, Kind
+from bfrbench.metrics.finaliser import Failure
+from bfrbench.metrics.kind import Kind
 from bfrbench.metrics.protocol import kind_class
 from bfrbench.metrics.reference import Reference
 from bfrbench.plugins import Owned

@@ -13,8 +13,8 @@ from PIL import Image
 from bfrbench.cli import main
 from bfrbench.metrics import Scorer, finalise, load_protocol
 from bfrbench.metrics.certify import Published, certify, overall, read_table
+from bfrbench.metrics.finaliser import Value
 from bfrbench.metrics.folders import pair_folders
-from bfrbench.metrics.kind import Value
 from bfrbench.metrics.reference import load_reference
 from bfrbench.metrics.references import build_reference, open_reference
 from bfrbench.metrics.scoring import references_of, score
