@@ -60,16 +60,15 @@ class Claims:
     def take(self, name: str) -> bool:
         """Claim `name`, unless somebody who is alive holds it."""
         path = self._path(name)
-        for _ in range(2):
-            with writing(self.folder):
-                created = self._create(path)
-            if created:
-                with self._lock:
-                    self._mine[name] = 0
-                return True
-            if not self._dead_claim(path):
-                return False
-            self._bury(path)
+        with writing(self.folder):
+            for _ in range(2):
+                if self._create(path):
+                    with self._lock:
+                        self._mine[name] = 0
+                    return True
+                if not self._dead_claim(path):
+                    return False
+                self._bury(path)
         return False
 
     def release(self, name: str) -> None:
@@ -124,6 +123,8 @@ class Claims:
             text = path.read_bytes()
         except FileNotFoundError:
             return True
+        except OSError:  # replaced under our hands, as a network file system says it; for good, it dies as silence does
+            text = b""
         claim = _parse(text)
         if claim.get("machine") == self._owner["machine"] and not _alive(claim):
             return True

@@ -61,6 +61,7 @@ class LiteMetrics(Task):
     Settings = LiteSettings
     averaged = "learner"
     views = 1
+    goes_on = False
 
     def __init__(self, context: TaskContext) -> None:
         if context.size != SIDE:

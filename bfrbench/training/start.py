@@ -116,6 +116,9 @@ def build(what: Order, device: torch.device, *, fresh: bool = True) -> Task:
     context = TaskContext(what.recipe.size, what.recipe.task, device, run.batch, run.images, run.compile, from_prior)
     task: Task = what.task(context)
     if fresh and run.weights is not None:
+        if not task.goes_on:
+            problem = f"a result of recipe {what.recipe.id!r} holds less than what is trained: none can go on from it"
+            raise UsageError(problem, "leave run.weights out; a training that was cut goes on with --resume")
         checkpoint.fill(task.networks[task.averaged], Path(run.weights))
     if (what.recipe.degradation is None) != (task.views == 0):
         needs = "pairs: name a degradation" if task.views else "sharp images alone: name no degradation"

@@ -98,6 +98,9 @@ class Task(ABC):
     shows_labels: ClassVar[bool] = False
     """Whether `show` needs the labels of the faces, because they are what the network sees."""
 
+    goes_on: ClassVar[bool] = True
+    """Whether a result can be trained further (`run.weights`): whether it holds the network that is averaged."""
+
     staged: ClassVar[bool] = False
     """Whether the course of the training depends on its length, so that a longer one is another from the start."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bfrbench.bench.claims import Claims, machine
+from bfrbench.errors import OutputError
 
 HOLD = """
 import sys, time
@@ -102,6 +103,7 @@ def test_a_claim_that_cannot_be_read_says_nothing_and_the_others_do(
         assert first.take("shard-1") and first.take("shard-2") and second.take("shard-3")
         monkeypatch.setattr(Path, "read_bytes", stale)
         assert second.told() == {"shard-2": 0, "shard-3": 0}
+        assert not second.take("shard-1") and not second.take("shard-2")
         monkeypatch.undo()
 
 
@@ -119,3 +121,11 @@ def test_a_holder_says_how_far_it_is_and_the_dead_say_nothing(tmp_path: Path) ->
         first.release("shard-0")
         first.tell("shard-0", 6)
         assert second.told() == {"shard-1": 5}
+
+
+def test_a_claim_that_nobody_can_read_or_clear_away_is_said(tmp_path: Path) -> None:
+    (tmp_path / "shard.json").mkdir()
+    with Claims(tmp_path, dead=0.0) as claims:
+        assert not claims.take("shard")
+        with pytest.raises(OutputError, match=r"cannot write to .*directory"):
+            claims.take("shard")

@@ -130,6 +130,12 @@ def test_another_size_is_refused() -> None:
         LiteMetrics(TaskContext(64, {"people": 4}, CPU, 4, 8))
 
 
+def test_a_result_without_what_training_needs_is_no_start(tmp_path: Path) -> None:
+    what = Order.of("lite-metrics", ["studio-ci:128"], sets=[*SHORT, f"run.weights={tmp_path / 'result.safetensors'}"])
+    with pytest.raises(UsageError, match=r"none can go on from it.*--resume"):
+        train(what, tmp_path / "run")
+
+
 def test_a_short_training_learns_and_writes_what_the_metrics_read(tmp_path: Path) -> None:
     what = Order.of("lite-metrics", ["studio-ci:128"], sets=SHORT)
     result = train(what, tmp_path / "run")
