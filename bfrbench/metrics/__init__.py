@@ -9,11 +9,11 @@ import importlib
 from typing import Any
 
 _HOMES = {
-    "Context": "kind",
-    "Finaliser": "kind",
+    "Context": "finaliser",
+    "Finaliser": "finaliser",
     "Kind": "kind",
     "Measure": "kind",
-    "Value": "kind",
+    "Value": "finaliser",
     "Protocol": "protocol",
     "ProtocolMetric": "protocol",
     "load_protocol": "protocol",
