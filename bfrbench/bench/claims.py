@@ -113,10 +113,11 @@ class Claims:
         beat = 0
         while not self._ended.wait(self._beat):
             beat += 1
-            with self._lock, contextlib.suppress(OSError):
+            with self._lock:
                 for name, done in list(self._mine.items()):
-                    if self._still_ours(name):
-                        atomic.write_bytes(self._path(name), self._text(beat, done))
+                    with contextlib.suppress(OSError):  # one that is lost leaves the others beating
+                        if self._still_ours(name):
+                            atomic.write_bytes(self._path(name), self._text(beat, done))
 
     def _dead_claim(self, path: Path) -> bool:
         try:

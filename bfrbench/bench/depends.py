@@ -32,7 +32,7 @@ def on(spec: RestorerSpec, argument: str | None, package: str, loaded: LoadedRes
     found = _of_argument(argument) if argument else _of_cards(spec)
     if loaded is not None and not loaded.plugin:
         return found | _of_object(loaded.restorer)
-    if package != _OURS and (code := _of_package(spec.target.partition(":")[0])):
+    if package != _OURS and (code := _of_package(_top(spec.target))):
         found["code"] = code
     return found
 
@@ -42,7 +42,7 @@ def code_of(metrics: Iterable[ProtocolMetric], host: PluginHost) -> dict[str, An
     come in, and the versions of their plugins. Source that cannot be found is never the same."""
     kinds, offers = [metric.kind for metric in metrics], host.metrics()
     modules = {each.__module__ for kind in kinds for each in type(kind).__mro__ if issubclass(each, Kind)}
-    tops = sorted({_OURS, *(module.partition(".")[0] for module in modules)})
+    tops = sorted({_OURS, *map(_top, modules)})
     plugins = {offers[kind.spec.id].plugin for kind in kinds if kind.spec.id in offers}
     return {
         "source": {name: _of_package(name) or uuid.uuid4().hex for name in tops},
@@ -50,19 +50,52 @@ def code_of(metrics: Iterable[ProtocolMetric], host: PluginHost) -> dict[str, An
     }
 
 
+def source_of(spec: RestorerSpec, package: str) -> dict[str, Digest]:
+    """Our own source, that of our plugin among it: a checkout is edited between two versions."""
+    found = {name: _of_package(name) for name in (_OURS, *([_top(spec.target)] if package == _OURS else []))}
+    return {name: digest for name, digest in found.items() if digest is not None}
+
+
+def place_of(word: str) -> Path | None:
+    """The file or folder that a word names, if any; what stands on a command line may be no path at all."""
+    try:
+        return path if (path := Path(word)).exists() else None
+    except (OSError, ValueError):  # too long, or with a zero in it
+        return None
+
+
 def _of_argument(argument: str) -> dict[str, Digest]:
-    """A file or folder; of a command line the files that it names."""
-    path = Path(argument)
-    if path.is_dir():
+    """A file or folder; of a command line the files that it names, `--weights=FILE` too."""
+    path = place_of(argument)
+    if path is not None and path.is_dir():
         return {"argument": _of_files(path, path.rglob("*"))}
-    if path.is_file():
+    if path is not None and path.is_file():
         card = path.with_name(f"{path.name}.toml")
-        return {"argument": digests.of_file(path)} | ({"card": digests.of_file(card)} if card.is_file() else {})
+        beside = {"card": digests.of_file(card)} if card.is_file() else {}
+        return {"argument": digests.of_file(path)} | beside | _of_tensors(path)
     try:
         words = shlex.split(argument)
     except ValueError:  # no command line
         return {}
-    return {word: digests.of_file(Path(word)) for word in words if Path(word).is_file()}
+    named = [name for word in words for name in (word, word.partition("=")[2])]
+    files = {name: place for name in named if (place := place_of(name)) is not None and place.is_file()}
+    return {name: digests.of_file(place) for name, place in files.items()}
+
+
+def _of_tensors(path: Path) -> dict[str, Digest]:
+    """Of an ONNX file those in which its tensors lie, where they are not in itself."""
+    if path.suffix != ".onnx":
+        return {}
+    import onnx
+    from onnx.external_data_helper import uses_external_data
+
+    try:
+        tensors = onnx.load(path, load_external_data=False).graph.initializer
+    except Exception:  # no ONNX file, as whoever opens it will say
+        return {}
+    entries = [entry for tensor in tensors if uses_external_data(tensor) for entry in tensor.external_data]
+    names = sorted({entry.value for entry in entries if entry.key == "location"})
+    return {name: digests.of_file(path.parent / name) for name in names if (path.parent / name).is_file()}
 
 
 def _of_cards(spec: RestorerSpec) -> dict[str, Digest]:
@@ -74,10 +107,15 @@ def _of_cards(spec: RestorerSpec) -> dict[str, Digest]:
     return {name: store.digest(name) for name in spec.weights}
 
 
-def _of_package(module: str) -> Digest | None:
-    """Every Python file of the package that a module lies in, which may be a checkout that is being edited."""
+def _top(module: str) -> str:
+    """The package that a module, or a target in it, lies in."""
+    return module.partition(":")[0].partition(".")[0]
+
+
+def _of_package(name: str) -> Digest | None:
+    """Every Python file of a package, which may be a checkout that is being edited."""
     try:
-        found = importlib.util.find_spec(module.partition(".")[0])
+        found = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return None
     if found is None or found.origin is None:

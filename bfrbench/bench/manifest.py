@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from bfrbench import atomic, config
 from bfrbench.bench.board import Board
 from bfrbench.config import Frozen
@@ -61,6 +63,8 @@ class Choices(Frozen):
     save_images: bool = False
     time_limit: float
     versions: dict[str, str]
+    source: dict[str, Digest] = Field(default_factory=dict)
+    """Of the code itself, which is edited between two versions: rows of two states of it are not mixed."""
 
 
 class Manifest(Frozen):
@@ -102,12 +106,16 @@ class Shard:
             yield self.ids[start : start + self.batch]
 
 
-def adopt(folder: Path, draft: Manifest) -> Manifest:
-    """Write the manifest of a new run, or take the one that is there if its choices are the same."""
+def adopt(folder: Path, draft: Manifest, *, any_threads: bool = False) -> Manifest:
+    """Write the manifest of a new run, or take the one that is there if its choices are the same; with `any_threads`
+    also one that has another number of threads, which is the run's and not the machine's."""
     path = folder / FILE
     if not path.exists():
         _write_first(path, draft)
     found = read(folder)
+    if any_threads:
+        choices = draft.choices.model_copy(update={"threads": found.choices.threads})
+        draft = draft.model_copy(update={"choices": choices})
     if differences := list(_differences(found, draft)):
         shown = "; ".join(differences[:6])
         problem = f"{folder} holds another run ({shown})"

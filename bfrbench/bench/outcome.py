@@ -33,6 +33,7 @@ def conclude(plan: Plan, journal: Journal, references: Mapping[str, Reference]) 
     tables = [journal.read(shard) for shard in journal.shards]
     seen = [piece for table in tables for piece in json.loads((table.schema.metadata or {}).get(OBSERVED, b"[]"))]
     table = rowtable.join([table.replace_schema_metadata(None) for table in tables])
+    del tables  # rows are held once while numbers are made of them
     digest = rowtable.digest_of([table])
     with Progress(f"conclusion of {plan.spec.id} on {plan.stage.board.name}", total=None, unit="step") as shown:
         watch = Concluding(journal.folder, _follows_from(plan, digest), shown)

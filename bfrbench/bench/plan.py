@@ -19,6 +19,7 @@ from bfrbench.bench.settings import Settings
 from bfrbench.bench.stage import Stage
 from bfrbench.bench.worker import Job
 from bfrbench.contracts import Ref, Restorer
+from bfrbench.digests import Digest
 from bfrbench.errors import UsageError
 from bfrbench.plugins import BUILTIN, PluginHost
 from bfrbench.restorers import LoadedRestorer, RestorerContext, split_ref
@@ -71,13 +72,15 @@ def make_plan(
     device = device_of(rank, settings.device)
     loaded = None if isinstance(restorer, str) else _as_loaded(restorer, name, device)
     ref = restorer if isinstance(restorer, str) else (name or cast(LoadedRestorer, loaded).ref)
+    if loaded is not None:
+        settings = _as_made(loaded, settings)
     spec, plugin = _spec(ref, loaded, host)
     if spec.sees_ground_truth and not stage.has_ground_truth:
         raise UsageError(f"{ref} needs the ground truth and this set has none", "leave it out on this board")
     _check_answer(ref, spec, settings)
     identity = _identity(ref, spec, plugin, loaded, settings, host)
     spec = _as_trained(spec, identity)
-    draft = _draft(stage, identity, settings, device)
+    draft = _draft(stage, identity, depends.source_of(spec, identity.package), settings, device)
     folder = settings.out or Path(RUNS) / stage.board.name / _folder_name(identity, settings)
     return Plan(
         stage, spec, plugin, draft, folder, device, rank, settings, loaded, host, depends.code_of(stage.metrics, host)
@@ -114,6 +117,16 @@ def _as_loaded(restorer: LoadedRestorer | Restorer, name: str | None, device: st
     return LoadedRestorer(spec.id, "", RestorerContext(spec, device=device), restorer)
 
 
+def _as_made(loaded: LoadedRestorer, settings: Settings) -> Settings:
+    """What is written down of a restorer that the caller made is how it was made, not what a run asks of one."""
+    options, precision = dict(loaded.context.options), loaded.context.precision
+    for asked, usual, made in ((dict(settings.options), {}, options), (settings.precision, "float32", precision)):
+        if asked not in (usual, made):
+            problem = f"{loaded.ref} was made with {made!r}, and the run asks for {asked!r}"
+            raise UsageError(problem, "give that to load_restorer, or give run the restorer's name")
+    return replace(settings, options=options, precision=precision)
+
+
 def _spec(ref: Ref, loaded: LoadedRestorer | None, host: PluginHost) -> tuple[RestorerSpec, str]:
     if loaded is not None:
         return loaded.spec, loaded.plugin
@@ -125,7 +138,7 @@ def _as_trained(spec: RestorerSpec, identity: RestorerIdentity) -> RestorerSpec:
     """What is known of a weights file that the user gives is what its card says, not what its plugin says of others."""
     from bfrbench.training.card import UNKNOWN, read_card
 
-    path = Path(identity.argument) if identity.argument else None
+    path = depends.place_of(identity.argument or "")
     if path is None or not path.is_file():
         return spec
     if card := read_card(path, sha256=identity.weights["argument"]):
@@ -153,7 +166,9 @@ def _identity(
     )
 
 
-def _draft(stage: Stage, identity: RestorerIdentity, settings: Settings, device: str) -> Manifest:
+def _draft(
+    stage: Stage, identity: RestorerIdentity, source: dict[str, Digest], settings: Settings, device: str
+) -> Manifest:
     layout = stage.board.layout
     ids: Sequence[str] = stage.dataset.ids
     limit = settings.limit if settings.limit is not None and settings.limit < len(ids) else None
@@ -173,6 +188,7 @@ def _draft(stage: Stage, identity: RestorerIdentity, settings: Settings, device:
         save_images=settings.save_images,
         time_limit=settings.time_limit or layout.time_limit,
         versions=provenance.versions(),
+        source=source,
     )
     return Manifest(
         created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),

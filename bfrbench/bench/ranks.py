@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from bfrbench.errors import UsageError
+from bfrbench.devices import refuse_unusable
 
 _NAMES = (("RANK", "WORLD_SIZE", "LOCAL_RANK"), ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"))
 
@@ -37,14 +37,12 @@ def device_of(rank: Rank, wanted: str | None) -> str:
     """The device of this process: what was asked for, else its own GPU, else the CPU."""
     import torch
 
+    if wanted:
+        refuse_unusable(wanted)
     if wanted and wanted != "cuda":
         return wanted
     count = torch.cuda.device_count()
-    if count:
-        return f"cuda:{rank.local % count}"
-    if wanted:
-        raise UsageError("there is no GPU that torch can use here", "leave --device out, or give --device cpu")
-    return "cpu"
+    return f"cuda:{rank.local % count}" if count else "cpu"
 
 
 def device_name(device: str) -> str:

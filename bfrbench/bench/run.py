@@ -40,7 +40,7 @@ def execute(plan: Plan) -> Scorecard:
     """Do what is still to do, together with whoever else works in the folder, and give the scorecard."""
     with writing(plan.folder):
         plan.folder.mkdir(parents=True, exist_ok=True)
-        manifest = manifests.adopt(plan.folder, plan.draft)
+        manifest = manifests.adopt(plan.folder, plan.draft, any_threads=plan.settings.threads is None)
     journal = Journal(plan.folder, manifest)
     run = _Run(plan, journal)
     run.audit()

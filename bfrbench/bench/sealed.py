@@ -56,8 +56,9 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     verify(path)
-    with path.open("rb") as file:
-        table = pq.read_table(file, columns=list(columns) if columns is not None else None)
+    # By its path: Arrow's threads may let go of a Python file after Python has ended, which aborts the process.
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=list(columns) if columns is not None else None)
     metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != _KEY}
     return table.replace_schema_metadata(metadata)
 

@@ -123,6 +123,9 @@ class Work:
         opened = Open(shard, [] if table is None else [table], [*seen, self._observation()], done)
         self._open[shard.number] = opened
         self.claims.tell(shard.name, done)
+        if done == len(shard.ids):  # all of it is there, and only landing had failed
+            self._land(opened)
+            return
         for number, ids in enumerate(shard.batches()):
             if self.stop.is_set():
                 return
@@ -164,11 +167,14 @@ class Work:
         seen["notes"] = [*seen["notes"], *answer.notes, *self.scoring.notes()][:_NOTES_KEPT]
         self.claims.tell(opened.shard.name, opened.rows)
         if opened.rows == len(opened.shard.ids):
-            self.journal.land(opened.shard, _table(opened))
-            del self._open[opened.shard.number]
-            self.claims.release(opened.shard.name)
-            self.on_shard(opened.shard)
+            self._land(opened)
         self.on_batch()
+
+    def _land(self, opened: Open) -> None:
+        self.journal.land(opened.shard, _table(opened))
+        del self._open[opened.shard.number]
+        self.claims.release(opened.shard.name)
+        self.on_shard(opened.shard)
 
     def _observation(self) -> dict[str, Any]:
         """What will be seen while this process works on a shard."""

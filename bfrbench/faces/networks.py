@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bfrbench.devices import refuse_unusable
 from bfrbench.errors import UsageError, WeightsError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def fill(network: nn.Module, path: Path, *, key: str | None = None, device: str)
     """Load every tensor of a file into a network, ready for inference."""
     from bfrbench.weights import load_state_dict
 
+    refuse_unusable(device)
     tensors = {name.removeprefix("module."): value for name, value in load_state_dict(path, key=key).items()}
     try:
         network.load_state_dict(tensors, strict=True)

@@ -39,17 +39,17 @@ def open_side(path: Path) -> Side:
 
 
 def board_of(path: Path, card: Scorecard, rules: Path | None = None) -> Board:
-    """The board whose rules apply: the one given, else the shipped one of its name, else what the run wrote down."""
+    """The board whose rules apply: the one given, else what the run wrote down, else the shipped one of its name."""
     if rules is not None:
         return load_board(rules)
     folder = path if path.is_dir() else path.parent
     written = folder / manifest.FILE
-    if card.results.board in shipped_boards():
-        return load_board(card.results.board)
     if written.is_file():
         try:
             data = json.loads(written.read_text(encoding="utf-8"))["choices"]["board"]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{written} is no manifest ({error})", "give the rules with --rules board.toml") from error
         return config.parse(data, Board, where=str(written))
+    if card.results.board in shipped_boards():
+        return load_board(card.results.board)
     raise UsageError(f"there is no board {card.results.board!r} here", "give its file with --rules board.toml")

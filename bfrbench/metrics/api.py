@@ -54,7 +54,6 @@ def score(
     paths = {role: None if place is None else Path(place) for role, place in others.items()}
     folders = pair_folders(Path(restored), paths, _draws(draws))
     store = WeightStore()
-    _refuse_no_device(device)
     scorer = Scorer(chosen, device, store, available=_available(folders))
     given = {metric: Path(place) for metric, place in (references or {}).items()}
     found = references_of(scorer, store, given, tested=folders.ids)
@@ -96,15 +95,3 @@ def _available(folders: Folders) -> list[Need]:
     roles: tuple[Need, ...] = ("gt", "lq", "posterior-mean")
     draws: tuple[Need, ...] = ("draws",) if folders.draws else ()
     return [*(role for role in roles if role in folders.files), *draws]
-
-
-def _refuse_no_device(device: str) -> None:
-    import torch
-
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"there is no device {device!r} here ({reason})", "give cpu, or one that torch sees"
-        ) from error

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bfrbench.contracts import Row, Scored
+from bfrbench.devices import refuse_unusable
 from bfrbench.errors import UsageError, WeightsError
 from bfrbench.metrics.finaliser import Context, Value
 from bfrbench.metrics.kind import Measure
@@ -47,6 +48,7 @@ class Scorer:
         *,
         available: Collection[Need] = _PAIRS,
     ) -> None:
+        refuse_unusable(device)
         self.protocol, self.device = protocol, device
         self.skipped = {
             metric.name: f"needs {' and '.join(missing)}"

@@ -63,6 +63,9 @@ def restore_files(
         except BfrbenchError as error:
             text = str(error)
             yield Outcome(source, target, error=text if str(source) in text else f"{source}: {text}")
+        except Exception as error:  # whatever a network or its device says; the other files are done all the same
+            said = str(error).partition("\n")[0]
+            yield Outcome(source, target, error=f"{source}: {type(error).__name__}: {said}")
 
 
 def _one(source: Path, target: Path, restorer: PhotoRestorer, force: bool, compare: bool) -> Outcome:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bfrbench.bench.comparing import goodness
+from bfrbench.errors import InputError
 from bfrbench.leaderboard.table import arrow
 from bfrbench.report.pictures import Sizes, pictures, sources
 from bfrbench.report.runs import IMAGES, Run, Runs, open_inputs
@@ -21,9 +22,13 @@ def render(runs: Runs, *, sizes: Sizes | None = None) -> str:
     import jinja2
 
     stage, why = open_inputs(runs)
-    data = numbers(runs)
+    data, interest, sizes = numbers(runs), _by_interest(runs), sizes or Sizes()
+    try:
+        small, large = pictures(runs, stage, interest, sizes)
+    except InputError as error:  # inputs that changed, or went: the runs' own pictures need none of them
+        stage, why = None, f"inputs and ground truth are left out: {error}"
+        small, large = pictures(runs, stage, interest, sizes)
     data["sources"] = sources(runs, stage)
-    small, large = pictures(runs, stage, _by_interest(runs), sizes or Sizes())
     notes = [note for note in (why, _no_pictures(runs), _some_pictures(len(small), len(runs.ids))) if note]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     page = environment.from_string((HERE / "page.html.jinja").read_text(encoding="utf-8"))

@@ -53,13 +53,18 @@ def points(runs: Runs, label: str, metrics: Sequence[str]) -> list[Point]:
     _check(runs, label, metrics)
     told = np.array([np.nan if value is None else value for value in runs.labels[label]], np.float64)
     places = _places(np.abs(told) if label in _MIRRORED else told, _WIDTH.get(label, 15.0))
-    return [
+    found = [
         point
         for metric in metrics
         for run in runs.runs
         for at in np.unique(places[np.isfinite(places)])
         if (point := _point(runs, run, metric, float(at), places == at)) is not None
     ]
+    for metric in metrics:
+        if all(point.metric != metric for point in found):
+            problem = f"{metric!r} has no finite value along {label}"
+            raise InputError(problem, "choose another metric, or runs of other restorers")
+    return found
 
 
 def draw(runs: Runs, label: str, found: Sequence[Point], outs: Sequence[Path]) -> None:
@@ -75,7 +80,9 @@ def draw(runs: Runs, label: str, found: Sequence[Point], outs: Sequence[Path]) -
     )
     for panel, metric in zip(axes[0], metrics, strict=True):
         for run, marker in zip(runs.runs, _MARKERS * len(runs.runs), strict=False):
-            _line(panel, [point for point in found if (point.run, point.metric) == (run.name, metric)], marker)
+            line = [point for point in found if (point.run, point.metric) == (run.name, metric)]
+            if line:  # of a run whose every value is infinite there is nothing to draw
+                _line(panel, line, marker)
         panel.set_xlabel(f"|{label}| (degrees)" if label in _MIRRORED else label, fontsize=8)
         panel.set_ylabel(f"{metric} {arrow(runs.metrics[metric])}", fontsize=8)
         panel.tick_params(labelsize=7)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bfrbench.contracts import Batch, Ref, Restorer
+from bfrbench.devices import refuse_unusable
 from bfrbench.errors import BadShape, BfrbenchError, PluginError, UnknownName, UsageError
 from bfrbench.plugins import PluginHost
 from bfrbench.precision import exact_float32
@@ -107,6 +108,7 @@ def load_restorer(
             raise UsageError(f"{ref!r} already names its weights and weights={weights!r} too", "give one of them")
         argument = str(weights)
     owned = (host or PluginHost()).restorer(name)
+    refuse_unusable(device)
     context = RestorerContext(owned.spec, argument, device, precision, options)
     _check_use(ref, context)
     return LoadedRestorer(ref, owned.plugin, context, _make(owned.plugin, context))

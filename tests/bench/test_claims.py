@@ -129,3 +129,14 @@ def test_a_claim_that_nobody_can_read_or_clear_away_is_said(tmp_path: Path) -> N
         assert not claims.take("shard")
         with pytest.raises(OutputError, match=r"cannot write to .*directory"):
             claims.take("shard")
+
+
+def test_a_claim_that_was_lost_leaves_the_others_beating(tmp_path: Path) -> None:
+    with Claims(tmp_path, beat=0.02) as claims:
+        assert claims.take("a") and claims.take("b")
+        (tmp_path / "a.json").unlink()
+        before = (tmp_path / "b.json").read_bytes()
+        deadline = time.monotonic() + 20
+        while (tmp_path / "b.json").read_bytes() == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)

@@ -51,6 +51,8 @@ def test_a_run_prints_its_scorecard(board: Path, tmp_path: Path, capsys: pytest.
         (("--precision", "float8"), "float8"),
         (("--metrics", "psnrr"), "psnr"),
         (("--device", "cuda"), "no GPU"),
+        (("--device", "gpu"), "no device 'gpu'"),
+        (("--device", "meta"), "cannot compute on 'meta'"),
         (("--option", "factor"), "name=value"),
     ],
 )

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
+from bfrbench.bench import depends, scorecard
 from bfrbench.bench import manifest as manifests
-from bfrbench.bench import scorecard
 from bfrbench.bench.checking import read_rows, scorecard_problems
+from bfrbench.bench.journal import Journal
 from bfrbench.bench.plan import Plan, make_plan
 from bfrbench.bench.run import execute
 from bfrbench.bench.scorecard import Scorecard
@@ -181,6 +183,75 @@ def test_a_program_that_changed_is_another_run(tmp_path: Path) -> None:
     program.write_text('cp -r "$1"/* "$2"/')
     with pytest.raises(UsageError, match=r"holds another run \(.*infer.sh"):
         run(tmp_path / "run", ref, count=4)
+
+
+def test_a_program_with_a_weights_option_or_a_very_long_line_is_known_by_its_files(tmp_path: Path) -> None:
+    weights = tmp_path / "net.pth"
+    weights.write_bytes(b"one")
+    many = " ".join(f"--option-{number}=some/folder/{number}" for number in range(40))
+    ref = f"command:sh -c 'cp {{input}}/* {{output}}/' --ckpt={weights} {many}"
+    run(tmp_path / "run", ref, count=4)
+    weights.write_bytes(b"two")
+    with pytest.raises(UsageError, match=r"holds another run \(.*net.pth"):
+        run(tmp_path / "run", ref, count=4)
+
+
+def test_a_restorer_that_was_made_with_options_is_recorded_with_them(tmp_path: Path) -> None:
+    plain, coarse = (run(tmp_path / name, made, count=4) for name, made in (("a", "bicubic"), ("b", eighth())))
+    assert coarse.results.restorer.options == {"factor": 8} and plain.results.restorer.options == {}
+    assert coarse.results.metrics["psnr"].value != plain.results.metrics["psnr"].value
+    assert run(tmp_path / "c", "bicubic", count=4, options={"factor": 8}).results_digest == coarse.results_digest
+    with pytest.raises(UsageError, match=r"was made with .*8.*asks for .*4"):
+        run(tmp_path / "d", eighth(), count=4, options={"factor": 4})
+
+
+def test_the_tensors_that_an_onnx_file_keeps_beside_itself_are_known(tmp_path: Path) -> None:
+    path, spec = tmp_path / "net.onnx", load_restorer("bicubic").spec
+    helper = onnx.helper
+    info = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in ("x", "y")]
+    found = []
+    for weight in (0.1, 0.2):
+        tensor = onnx.numpy_helper.from_array(np.full(1, weight, np.float32), "w")
+        node = helper.make_node("Mul", ["x", "w"], ["y"])
+        model = helper.make_model(helper.make_graph([node], "g", info[:1], info[1:], [tensor]))
+        (tmp_path / "net.bin").unlink(missing_ok=True)
+        onnx.save(model, path, save_as_external_data=True, location="net.bin", size_threshold=0)
+        found.append(depends.on(spec, str(path), "other", None))
+    assert found[0]["argument"] == found[1]["argument"] and found[0]["net.bin"] != found[1]["net.bin"]
+
+
+def eighth() -> LoadedRestorer:
+    return load_restorer("bicubic", factor=8)
+
+
+def test_rows_of_other_code_do_not_mix_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path / "run")
+    changed = depends.source_of
+    monkeypatch.setattr(depends, "source_of", lambda *words: {**changed(*words), "bfrbench": "edited"})
+    with pytest.raises(UsageError, match=r"source\.bfrbench: .* there, 'edited' here"):
+        run(tmp_path / "run")
+
+
+def test_the_number_of_threads_is_the_runs_and_not_the_machines(tmp_path: Path) -> None:
+    first = run(tmp_path / "run", threads=3)
+    assert run(tmp_path / "run").results_digest == first.results_digest  # joined by a machine of other cores
+    with pytest.raises(UsageError, match="threads: 3 there, 2 here"):
+        run(tmp_path / "run", threads=2)
+
+
+def test_a_shard_that_was_done_and_could_not_land_lands_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(journal: Journal, shard: object, table: object) -> None:
+        raise OutputError("the run cannot write (stale handle)", "look at that folder")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Journal, "land", stale)
+        with pytest.raises(OutputError, match="stale"):
+            run(tmp_path / "run", count=8, shard=4, batch=4)
+    assert list((tmp_path / "run" / "open").glob("*.parquet"))
+    card = run(tmp_path / "run", count=8, shard=4, batch=4)
+    assert card.results_digest == run(tmp_path / "whole", count=8, shard=4, batch=4).results_digest
 
 
 def test_another_version_of_a_library_does_not_mix_in(tmp_path: Path) -> None:

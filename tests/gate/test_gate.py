@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from bfrbench.bench import rowtable, scorecard, sealed
+from bfrbench.bench.board import load_board
 from bfrbench.bench.rules import Breakdown, GateRule
 from bfrbench.cli import main
 from bfrbench.errors import ConfigError, NotComparable, UnknownName, UsageError
 from bfrbench.gate import Side, judge
 from bfrbench.gate.cells import cells_of
+from bfrbench.gate.sides import board_of
 from tests.gate.making import board_with, noisy, side
 
 COUNT = 200
@@ -211,6 +213,19 @@ def test_the_command_exits_with_what_it_found(tmp_path: Path, capsys: pytest.Cap
     assert main(["gate", str(few), *end]) == 4
     assert main(["gate", str(few), *end, "--inconclusive", "0"]) == 0
     assert main(["gate", str(few), "--baseline", str(base), "--rules", str(rules)]) == 3
+
+
+def test_the_rules_are_those_of_the_board_that_was_run(tmp_path: Path) -> None:
+    """Also where a shipped board has its name: rules are in no digest."""
+    card = psnr_side().card
+    board = load_board("studio-ci")
+    rules = (GateRule(metric="psnr", max_drop=50.0),)
+    own = board.model_copy(update={"gate": rules})
+    results = card.results.model_copy(update={"board": "studio-ci"})
+    card = card.model_copy(update={"results": results})
+    assert board_of(tmp_path, card).gate == board.gate
+    (tmp_path / "manifest.json").write_text(json.dumps({"choices": {"board": own.model_dump(mode="json")}}))
+    assert board_of(tmp_path, card).gate == rules
 
 
 def test_a_baseline_is_replaced_with_its_rows(tmp_path: Path) -> None:

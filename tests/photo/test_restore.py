@@ -18,7 +18,7 @@ from bfrbench.faces.detect import FaceDetector, load_detector
 from bfrbench.imaging.read import read_image, read_picture
 from bfrbench.imaging.write import write_image
 from bfrbench.photo.background import Network, bicubic
-from bfrbench.photo.files import plan
+from bfrbench.photo.files import plan, restore_files
 from bfrbench.photo.restore import Choices, PhotoRestorer
 from bfrbench.restorers import LoadedRestorer
 from tests.shared_data import faces_hq, shared
@@ -152,6 +152,26 @@ def test_bad_files_get_a_sentence_and_the_others_are_done(
     assert "is empty" in rows["empty.png"]["error"]
     assert "holds a JPEG image" in rows["named.png"]["error"]
     assert "Traceback" not in err
+
+
+def test_an_error_that_nobody_foresaw_costs_its_own_photograph(tmp_path: Path) -> None:
+    class Full:
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def restore(self, batch: Batch) -> torch.Tensor:
+            self.asked += 1
+            if self.asked == 1:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore words")
+            return batch.lq
+
+    for name in ("first.png", "second.png"):
+        write_image(tmp_path / name, np.full((64, 64, 3), 90, np.uint8))
+    pairs = [(tmp_path / name, tmp_path / "out" / name) for name in ("first.png", "second.png")]
+    (tmp_path / "out").mkdir()
+    first, second = restore_files(pairs, PhotoRestorer(_with(Full()), None))
+    assert first.error.endswith("first.png: OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB")
+    assert not second.error and second.target.is_file() and not first.target.exists()
 
 
 def test_nothing_is_overwritten_without_force(

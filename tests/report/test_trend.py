@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bfrbench.bench.plan import Settings, make_plan
+from bfrbench.bench.run import execute
+from bfrbench.bench.stage import open_stage
 from bfrbench.cli import main
 from bfrbench.errors import InputError
 from bfrbench.report.runs import Runs, open_runs
@@ -63,6 +66,19 @@ def test_images_without_a_number_are_counted_as_left_out(made: Made, monkeypatch
     monkeypatch.setattr(Runs, "column", lambda self, run, name: [None, *whole(self, run, name)[1:]])
     first = points(labelled(made, [0.0] * COUNT), "yaw", ["psnr"])[0]
     assert (first.images, first.left_out) == (COUNT - 1, 1)
+
+
+def test_a_run_whose_values_are_all_infinite_has_no_line(made: Made, tmp_path: Path) -> None:
+    oracle = tmp_path / "oracle"
+    stage = open_stage(made.board, metrics=("psnr", "probe-level"))
+    execute(make_plan("oracle", stage, Settings(out=oracle, threads=1)))
+    runs = [made.input, oracle]
+    assert (
+        main(["figure", *map(str, runs), "--against", "severity", "--metric", "psnr", "-o", str(tmp_path / "f")]) == 0
+    )
+    assert (tmp_path / "f.pdf").is_file() and "oracle" not in (tmp_path / "f.csv").read_text()
+    with pytest.raises(InputError, match="'psnr' has no finite value along severity"):
+        points(open_runs([oracle]), "severity", ["psnr"])
 
 
 def test_labels_and_metrics_that_are_not_there_are_named(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
