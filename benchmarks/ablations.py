@@ -18,6 +18,7 @@ noise-add are too close to tell apart here. Of MMRB nothing was foretold.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 
 from bfrbench import atomic
 from bfrbench.bench import api
 from bfrbench.bench.scorecard import FILE, MetricResult, read
-from bfrbench.errors import UnknownName
+from bfrbench.errors import NotComparable, UnknownName
 from bfrbench.training import start
 from bfrbench.training.journal import read_stats
 from bfrbench.training.order import Order
@@ -120,6 +122,10 @@ def trained(what: Order, out: Path) -> Path:
     """The weights of a training that is done, gone on with, or started."""
     result = out / "result.safetensors"
     if result.is_file():
+        with safe_open(result, framework="pt") as file:
+            made = json.loads(file.metadata()["training"])
+        if made["order"] != what.digest or not 0 <= made["images"] - what.recipe.run.images < what.recipe.run.batch:
+            raise NotComparable(f"{out} was trained with other options than these", "give another folder with --out")
         return result
     return start.train(what, out, resume=(out / "order.json").is_file())
 
@@ -226,7 +232,10 @@ def verdicts(found: Mapping[str, Sequence[Results]], pairs: Iterable[tuple[str, 
 def verdict(metric: str, first: Sequence[Results], second: Sequence[Results]) -> str:
     """Better or worse only where every seed of one beats every seed of the other."""
     sign = 1 if first[0][metric].higher_is_better else -1
-    ours, theirs = ([sign * (one[metric].value or 0.0) for one in side] for side in (first, second))
+    values = [[one[metric].value for one in side] for side in (first, second)]
+    if any(value is None for side in values for value in side):
+        return "not measured"
+    ours, theirs = ([sign * value for value in side if value is not None] for side in values)
     if min(ours) > max(theirs):
         return "better"
     return "worse" if max(ours) < min(theirs) else "not separable"

@@ -6,7 +6,7 @@ Nothing here imports torch: the names of tensors are for the type checker and th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -152,24 +152,3 @@ class Restorer(Protocol):
     """The one method that a plugin's restorer must have: restored images of the same batch, same size and device."""
 
     def restore(self, batch: Batch) -> Tensor: ...
-
-
-class Detector(Protocol):
-    """Finds the faces of one image, best first."""
-
-    def __call__(self, image: U8Image) -> list[Face]: ...
-
-
-class Recipe(Protocol):
-    """A degradation whose random numbers depend on seed, image id and view alone."""
-
-    @property
-    def digest(self) -> Digest: ...
-    def draw(self, seed: int, image_id: str, *, view: int = 0) -> Draw: ...
-
-
-class Metric(Protocol):
-    """Gives one row per image and never drops an id; see `bfrbench.metrics`."""
-
-    def rows(self, batch: Scored) -> Sequence[Row]: ...
-    def value(self, rows: Iterable[Row]) -> float: ...

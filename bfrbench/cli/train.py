@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +25,15 @@ def train(
     device: str = "cpu",
     dry_run: bool = False,
     plot: Path | None = None,
+    export: Path | None = None,
 ) -> None:
     """Train a recipe. Under torchrun the same command uses every process.
 
     Parameters
     ----------
     recipe
-        A training recipe's id, at another size as `id@128`; without one, the recipes are listed.
+        A training recipe's id, at another size as `id@128`; without one, the recipes are listed, or with --resume the
+        training in the folder goes on as it was started.
     data
         Data set to train on, with its share where there are several: `lfw128:train`, `studio-train@0.3`.
     out
@@ -51,20 +54,35 @@ def train(
         Build and open everything as a start does, print the settings and what would be read, and stop.
     plot
         Draw the curves of a run's folder and stop.
+    export
+        Write the weights file and card of a run's last checkpoint, or of RUN/checkpoints/NUMBER, to --out and stop.
     """
     if plot is not None:
         from bfrbench.training.plot import draw
 
         print(f"wrote {draw(plot)}")
         return
-    if recipe is None:
-        _list()
-        return
     from bfrbench.cli.output import print_json
     from bfrbench.training import start
     from bfrbench.training.order import Order
 
-    what = Order.of(recipe, data or (), validation=validation, files=config or (), sets=set_ or (), device=device)
+    if export is not None:
+        if out is None or out.suffix != ".safetensors":
+            raise UsageError("the weights need a file to be written to", "name one with --out NAME.safetensors")
+        print(f"wrote {start.export(export, out)} and its card {out.with_suffix('.toml')}")
+        return
+    settings = (*(data or ()), *(config or ()), *(set_ or ()), validation)
+    if recipe is not None:
+        what = Order.of(recipe, data or (), validation=validation, files=config or (), sets=set_ or (), device=device)
+    elif resume and out is not None and not any(settings):
+        what = replace(start.ordered(out), device=device)
+    elif resume or out is not None or any(settings):
+        raise UsageError(
+            "no recipe is named", "name one first ('bfrbench train' lists them); --resume --out RUN alone goes on"
+        )
+    else:
+        _list()
+        return
     if dry_run:
         print_json({"digest": what.digest, **what.plain(), **start.preview(what)})
         return

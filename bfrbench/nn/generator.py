@@ -26,7 +26,10 @@ def widths(size: int, multiplier: float = 2.0, narrow: float = 1.0) -> dict[int,
     if size < 8 or size & (size - 1):
         raise ValueError(f"size must be a power of two from 8, not {size}")
     resolutions = [SMALLEST << octave for octave in range((size // SMALLEST).bit_length())]
-    return {side: int((512 if side <= 32 else 16384 // side * multiplier) * narrow) for side in resolutions}
+    found = {side: int((512 if side <= 32 else 16384 // side * multiplier) * narrow) for side in resolutions}
+    if min(found.values()) < 1:
+        raise ValueError(f"narrow {narrow:g} leaves no channel at {min(found, key=found.__getitem__)} px")
+    return found
 
 
 class Constant(nn.Module):

@@ -30,19 +30,18 @@ class Adversary:
         gamma: float,
         every: int = 16,
         augmentation: Augmentation = "none",
-        name: str = "discriminator",
         compile: bool = False,
     ) -> None:
-        self.discriminator, self.make, self.name = discriminator, make, name
+        self.discriminator, self.make = discriminator, make
         self.gamma, self.every = gamma, every
         self.augment = Augment(augmentation)
         self._judge: Callable[[Tensor], Tensor] = torch.compile(discriminator) if compile else discriminator
 
     def phases(self) -> list[Phase]:
-        plain = Phase("discriminator", self.name, self._tell_apart)
+        plain = Phase("discriminator", "discriminator", self._tell_apart)
         if self.gamma <= 0:
             return [plain]
-        return [plain, Phase("r1", self.name, self._penalty, every=self.every, exact=True)]
+        return [plain, Phase("r1", "discriminator", self._penalty, every=self.every, exact=True)]
 
     def fool(self, fake: Tensor) -> Tensor:
         """The generator's loss: what makes the discriminator take its images for real."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bfrbench.nn.layers import full_precision
 from bfrbench.training.config import Augmentation
 
 TARGET = 0.6
@@ -28,11 +29,13 @@ class Augment:
         self.kind, self.strength = kind, strength
 
     def __call__(self, images: Tensor) -> Tensor:
-        if self.kind == "diffaugment":
-            return _cutout(_shift(_jitter(images)))
-        if self.kind == "ada" and self.strength > 0:
+        if self.kind == "none" or (self.kind == "ada" and not self.strength):
+            return images
+        with full_precision(images):  # places in half precision are off by half a pixel
+            images = images.float()
+            if self.kind == "diffaugment":
+                return _cutout(_shift(_jitter(images)))
             return _colours(_geometry(images, self.strength), self.strength)
-        return images
 
     def adapt(self, mean_sign: float, batch: int) -> None:
         """One step towards the target, after a batch whose real logits had this mean sign."""

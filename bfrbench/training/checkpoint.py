@@ -93,7 +93,11 @@ def load(place: Path, task: Task, average: Average, device: torch.device) -> tup
     task.load_state(_under(tensors, _TASK))
     for name, optimiser in task.optimisers.items():
         settings = [{key: value for key, value in group.items() if key != "params"} for group in optimiser.param_groups]
-        optimiser.load_state_dict(held["optimisers"][name])
+        try:
+            optimiser.load_state_dict(held["optimisers"][name])
+        except (KeyError, ValueError) as error:
+            problem = f"the optimiser of {name} in {place} does not fit this recipe ({error})"
+            raise UsageError(problem, "use its own, or start anew from its result with run.weights") from error
         for group, own in zip(optimiser.param_groups, settings, strict=True):
             group.update(own)  # what was asked for now, where it was changed
     return held["scaler"], state
@@ -107,9 +111,15 @@ def of_prior(place: Path, recipe: str) -> Path:
     return kept[-1]
 
 
+def clock_of(place: Path) -> dict[str, Any]:
+    """The clock of a checkpoint, as it was kept."""
+    clock: dict[str, Any] = _state(place)["clock"]
+    return clock
+
+
 def images_of(place: Path) -> int:
-    """The clock of a checkpoint, whatever its folder is called."""
-    return int(_state(place)["clock"]["images"])
+    """What it has seen, whatever its folder is called."""
+    return int(clock_of(place)["images"])
 
 
 def _state(place: Path) -> dict[str, Any]:
@@ -137,11 +147,13 @@ def fill(network: nn.Module, path: Path) -> None:
 
 
 def prune(run: Path, *, keep_last: int, milestone_every: int | None, best: Path | None) -> None:
-    """Remove what the policy does not keep: the last few, milestones, and the best."""
-    kept = all_of(run)
-    for place in kept[:-keep_last]:
-        milestone = milestone_every is not None and int(place.name) % milestone_every == 0
-        if not milestone and place != best:
+    """Remove what the policy does not keep: the last few, the best, and milestones: the first checkpoint at or after
+    each multiple of `milestone_every`, which batches need not meet."""
+    kept, reached = all_of(run), 0
+    for index, place in enumerate(kept):
+        multiple = int(place.name) // milestone_every if milestone_every else 0
+        milestone, reached = multiple > reached, max(reached, multiple)
+        if not milestone and place != best and index < len(kept) - keep_last:
             shutil.rmtree(place)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +16,7 @@ from bfrbench.training import checkpoint
 from bfrbench.training.journal import STATS
 
 _ORDER = "order.json"
+_LOCK = ".lock"
 
 Change: TypeAlias = "dict[str, Any]"
 """Settings that were other from a checkpoint on: `at` how many images, and `what`."""
@@ -30,6 +33,30 @@ class Seen:
         """With what came before it, each once."""
         networks = dict.fromkeys([*self.loss_networks, *loss_networks])
         return Seen(tuple(dict.fromkeys([*self.data, *data])), tuple(networks))
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """One training at a time in a folder: two would remove each other's checkpoints. A start that wrote nothing leaves
+    no folder."""
+    import filelock
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file, and a training needs a folder", "give another one with --out")
+    with atomic.told(out):
+        out.mkdir(parents=True, exist_ok=True)
+    held = filelock.FileLock(out / _LOCK, blocking=False)
+    try:
+        held.acquire()
+    except filelock.Timeout as error:
+        problem = f"another process trains in {out} at this moment"
+        raise UsageError(problem, "wait for it or stop it, or choose another folder; several GPUs: torchrun") from error
+    try:
+        yield
+    finally:
+        held.release()
+        if {path.name for path in out.iterdir()} <= {_LOCK}:
+            shutil.rmtree(out, ignore_errors=True)
 
 
 def refuse_taken(out: Path) -> None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bfrbench.nn.layers import full_precision
+
 
 def generator_logistic(fake_logits: Tensor) -> Tensor:
     """Non-saturating: softplus(−D(fake))."""
@@ -43,10 +45,10 @@ def path_mean(mean: Tensor, length: Tensor | float, decay: float = 0.01) -> Tens
     return mean + decay * (length - mean)
 
 
-def path_penalty(lengths: Tensor, mean: Tensor, decay: float = 0.01) -> tuple[Tensor, Tensor]:
-    """Squared distance of path lengths to their running mean, and the mean moved towards them."""
+def path_penalty(lengths: Tensor, mean: Tensor, decay: float = 0.01) -> Tensor:
+    """Squared distance of path lengths to their running mean, moved towards them."""
     moved = path_mean(mean, lengths.mean().detach(), decay)
-    return (lengths - moved).square().mean(), moved
+    return (lengths - moved).square().mean()
 
 
 def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
@@ -73,9 +75,10 @@ def style(real: Sequence[Tensor], fake: Sequence[Tensor], weights: Sequence[floa
 
 
 def gram(features: Tensor) -> Tensor:
-    """Channel correlations N×C×C, divided by C·H·W."""
-    flat = features.flatten(2)
-    return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+    """Channel correlations N×C×C, divided by C·H·W; in float32, whose range the sums need."""
+    with full_precision(features):
+        flat = features.flatten(2).float()
+        return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
 
 
 def identity(real: Tensor, fake: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class PathLength:
 
     def _penalty(self, faces: Faces) -> Terms:
         lengths = losses.path_lengths(*self.draw(faces))
-        penalty, _ = losses.path_penalty(lengths, self.mean)
+        penalty = losses.path_penalty(lengths, self.mean)
         return {"path": penalty * self.weight, "length": lengths.detach().mean()}
 
     def after_step(self, stats: Mapping[str, float]) -> None:

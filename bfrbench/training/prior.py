@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import pydantic
 import torch
@@ -13,7 +13,7 @@ from bfrbench.nn import Generator, NoiseForm
 from bfrbench.training.adversary import Adversary
 from bfrbench.training.pathlength import PathLength
 from bfrbench.training.rates import adam
-from bfrbench.training.settings import AdversarialSettings, discriminator_of
+from bfrbench.training.settings import AdversarialSettings, asked_for_shape, discriminator_of
 from bfrbench.training.task import Faces, Phase, Task, TaskContext, Terms
 
 
@@ -41,9 +41,9 @@ class Prior(Task):
     def __init__(self, context: TaskContext) -> None:
         self.settings = s = PriorSettings.model_validate(dict(context.settings))
         self.batch, self.device = context.batch, context.device
-        generator = Generator(
-            context.size, multiplier=s.multiplier, narrow=s.narrow, noise=s.noise, style_dim=s.style_dim
-        )
+        shape: dict[str, Any] = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
+        with asked_for_shape():
+            generator = Generator(context.size, noise=s.noise, **shape)
         generator, discriminator = generator.to(context.device), discriminator_of(context.size, s).to(context.device)
         self.generator = generator
         self.networks = {"generator": generator, "discriminator": discriminator}

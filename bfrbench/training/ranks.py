@@ -78,8 +78,13 @@ def ranks(device: str) -> Iterator[tuple[Ranks, torch.device]]:
     """Join the other processes (if torchrun started this one) and leave them at the end."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
+        _refuse_slurm_alone()
+        if device.startswith("cuda:"):
+            torch.cuda.set_device(device)
         yield Ranks(), torch.device(device)
         return
+    if device.startswith("cuda:"):
+        raise UsageError(f"{world} processes would share {device}", "give --device cuda: each takes a GPU of its own")
     local = int(os.environ.get("LOCAL_RANK", "0"))
     if device == "cuda" and local >= torch.cuda.device_count():
         problem = f"process {local} of this machine has no GPU of its own ({torch.cuda.device_count()} here)"
@@ -92,3 +97,11 @@ def ranks(device: str) -> Iterator[tuple[Ranks, torch.device]]:
         yield Ranks(distributed.get_rank(), distributed.get_world_size()), chosen
     finally:
         distributed.destroy_process_group()
+
+
+def _refuse_slurm_alone() -> None:
+    """Processes that Slurm started do not know each other: each would train alone."""
+    count = os.environ.get("SLURM_NTASKS", "1")
+    if "SLURM_PROCID" in os.environ and count.isdigit() and int(count) > 1:
+        problem = f"Slurm started {count} processes, and the processes of a training are torchrun's"
+        raise UsageError(problem, "start one task a node, and in it torchrun (docs/training.md)")

@@ -13,7 +13,7 @@ import torch
 from bfrbench.config import Frozen
 from bfrbench.errors import UsageError
 from bfrbench.nn import Discriminator
-from bfrbench.training import checkpoint
+from bfrbench.training import checkpoint, folder
 from bfrbench.training.config import Augmentation
 from bfrbench.training.judges import Perceptual
 from bfrbench.training.patch import PatchDiscriminator
@@ -55,18 +55,31 @@ class PerceptualSettings(Frozen):
         return Perceptual(self.perceptual_trunk or "vgg19", device)
 
 
-def start_from(prior: str | None, recipe: str, *, wanted: bool = True) -> Path | None:
+def start_from(prior: str | None, recipe: str, size: int, settings: AdversarialSettings) -> Path | None:
     """The file or checkpoint of the prior that a restorer starts from, of a run its last one now; None where the user
-    wants none, or other weights follow."""
-    if not wanted:
-        return None
+    wants none. A run of another shape is refused by what differs."""
     if prior == "":
         problem = "this recipe starts from a prior, and none is given"
         raise UsageError(problem, f"write --set task.prior=RUN, a run of {recipe}, or task.prior=none to do without")
     if prior in (None, "none"):
         return None
-    place = Path(prior)
-    return place if place.is_file() else checkpoint.of_prior(place, recipe)
+    if (file := Path(prior)).is_file():
+        return file
+    place = checkpoint.of_prior(Path(prior), recipe)
+    if (run := checkpoint.run_of(place)) is not None and folder.holds_run(run):
+        _refuse_other_shape(run, recipe, size, settings)
+    return place
+
+
+def _refuse_other_shape(run: Path, recipe: str, size: int, settings: AdversarialSettings) -> None:
+    trained = folder.ordered(run)["recipe"]
+    held = {"size": trained["size"], **trained["task"]}
+    wanted = {"size": size, **{name: getattr(settings, name) for name in ("multiplier", "narrow", "style_dim")}}
+    if other := [name for name, value in wanted.items() if name in held and held[name] != value]:
+        there, here = (", ".join(f"{name} {of[name]:g}" for name in other) for of in (held, wanted))
+        sets = " ".join(f"--set task.{name}={wanted[name]:g}" for name in other if name != "size")
+        remedy = f"train {recipe}@{size} {sets}".strip()
+        raise UsageError(f"the prior in {run} has {there}, and this recipe {here}", f"{remedy}, or change this recipe")
 
 
 @contextmanager
@@ -80,6 +93,7 @@ def asked_for_shape() -> Iterator[None]:
 
 def discriminator_of(size: int, settings: AdversarialSettings) -> Judge:
     """The discriminator that a table asks for, without training."""
-    if settings.discriminator == "patch":
-        return PatchDiscriminator(size, multiplier=settings.multiplier, narrow=settings.narrow)
-    return Discriminator(size, multiplier=settings.multiplier, narrow=settings.narrow, group=settings.group)
+    with asked_for_shape():
+        if settings.discriminator == "patch":
+            return PatchDiscriminator(size, multiplier=settings.multiplier, narrow=settings.narrow)
+        return Discriminator(size, multiplier=settings.multiplier, narrow=settings.narrow, group=settings.group)

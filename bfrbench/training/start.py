@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,12 @@ from bfrbench.training.order import Order
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from bfrbench.degradations import Recipe
     from bfrbench.training.feeding import Faceset, Pairs
     from bfrbench.training.folder import Change, Seen
+    from bfrbench.training.loop import Clock
     from bfrbench.training.ranks import Ranks
     from bfrbench.training.task import Labeller, Task
     from bfrbench.training.validation import Validation
@@ -61,7 +65,7 @@ def train(
     from bfrbench.training.ranks import ranks
 
     host = host or PluginHost()
-    with ranks(what.device) as (me, device):
+    with ranks(what.device) as (me, device), folder.alone(out) if me.first else nullcontext():
         place, changes = _place_to_go_on(what, out, resume=resume, change=change)
         me.wait()
         task = build(what, device, fresh=place is None)
@@ -76,11 +80,11 @@ def train(
         feed = Feed(_pairs(what, recipe, task, faces, labeller, me, out), run, me, device)
         validation = _validation(what, recipe, task, faces, device) if me.first else None
         journal = Journal(out, run, host, active=me.first, validation=validation)
-        if me.first:
-            folder.claim(out, what.plain(), what.digest, changes, origin, seen)
         trainer = Trainer(task, run, feed, me, device, journal, out)
         if place is not None:
             _say_differences(trainer.resume(place), conditions(run, me, device), first=me.first)
+        if me.first:  # what cannot go on from its checkpoint leaves the folder as it was
+            folder.claim(out, what.plain(), what.digest, changes, origin, seen)
         try:
             trainer.train()
         except KeyboardInterrupt:
@@ -89,8 +93,38 @@ def train(
             raise KeyboardInterrupt(f"the same command with --resume goes on from {images} images") from None
         result = out / "result.safetensors"
         if me.first:
-            _write_result(result, what, task, trainer, changes, origin, seen)
+            _write_result(result, what, task, trainer.average.network, trainer.clock, changes, origin, seen)
+            if trainer.clock.bad_steps:
+                _say(f"{trainer.clock.bad_steps} phases of {trainer.clock.steps} steps were skipped: NaN or infinity")
         return result
+
+
+def ordered(out: Path) -> Order:
+    """What the training in a folder was started with, or changed to."""
+    from bfrbench.training import folder
+
+    return Order.again(folder.ordered(out), f"the order of {out}")
+
+
+def export(place: Path, out: Path) -> Path:
+    """The weights file and card of a checkpoint, as the end of its training would write them; of a run its last."""
+    import torch
+
+    from bfrbench.training import checkpoint, folder
+    from bfrbench.training.loop import Clock
+
+    kept = checkpoint.of_prior(place, "a training")
+    run = checkpoint.run_of(kept)
+    if run is None:
+        raise UsageError(f"{kept} is not in its run's folder", "give RUN, or RUN/checkpoints/NUMBER where it was made")
+    what = ordered(run)
+    task = build(what, torch.device("cpu"), fresh=False)
+    network = task.networks[task.averaged]
+    checkpoint.load_networks(kept, {"average": network})
+    clock = Clock(**checkpoint.clock_of(kept))
+    changes = [each for each in folder.changes(run) if each["at"] <= clock.images]
+    _write_result(out, what, task, network, clock, changes, folder.origin(run), folder.seen(run))
+    return out
 
 
 def _place_to_go_on(what: Order, out: Path, *, resume: bool, change: bool) -> tuple[Path | None, list[Change]]:
@@ -100,7 +134,7 @@ def _place_to_go_on(what: Order, out: Path, *, resume: bool, change: bool) -> tu
     if not resume:
         folder.refuse_taken(out)
         return None, []
-    before = Order.again(folder.ordered(out), f"the order of {out}").essence
+    before = ordered(out).essence
     return folder.to_go_on(out, what.essence, before, change=change)
 
 
@@ -189,22 +223,24 @@ def _validation(what: Order, recipe: Any, task: Task, faces: Faceset, device: to
     )
 
 
-def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool) -> None:
-    import sys
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
+
+def _say_differences(before: dict[str, Any], now: dict[str, Any], *, first: bool) -> None:
     changed = [f"{name} {before.get(name)!r} → {value!r}" for name, value in now.items() if before.get(name) != value]
     if changed and first:
-        print(
-            f"resumed under other conditions ({'; '.join(changed)}): equal within rounding, not to the bit",
-            file=sys.stderr,
-        )
+        drawn = any(before.get(name) != now[name] for name in ("micro_batch", "device"))
+        same = "other random numbers are drawn from here on" if drawn else "equal within rounding, not to the bit"
+        _say(f"resumed under other conditions ({'; '.join(changed)}): {same}")
 
 
 def _write_result(
     path: Path,
     what: Order,
     task: Task,
-    trainer: Any,
+    network: nn.Module,
+    clock: Clock,
     changes: list[Change],
     origin: dict[str, Any] | None,
     seen: Seen,
@@ -216,10 +252,10 @@ def _write_result(
     from bfrbench.training import checkpoint
     from bfrbench.training.card import write_card
 
-    tensors = {name: value.detach().contiguous().cpu() for name, value in task.result(trainer.average.network).items()}
+    tensors = {name: value.detach().contiguous().cpu() for name, value in task.result(network).items()}
     with atomic.landing(path) as part:
         # One entry: safetensors writes several in an order that changes from process to process.
-        header = {"recipe": what.recipe.id, "order": what.digest, "images": trainer.clock.images}
+        header = {"recipe": what.recipe.id, "order": what.digest, "images": clock.images}
         header["network"] = task.describe()
         save_file(tensors, part, metadata={"training": json.dumps(header, sort_keys=True)})
     facts = {
@@ -229,9 +265,9 @@ def _write_result(
         "size": path.stat().st_size,
         "recipe": what.recipe.id,
         "order": what.digest,
-        "images": trainer.clock.images,
-        "checkpoint": checkpoint.folder(path.parent, trainer.clock.images).name,
-        "bad_steps": trainer.clock.bad_steps,
+        "images": clock.images,
+        "checkpoint": checkpoint.folder(path.parent, clock.images).name,
+        "bad_steps": clock.bad_steps,
         "bfrbench": bfrbench.__version__,
         "loss_networks": list(dict.fromkeys([*seen.loss_networks, *(origin or {}).get("loss_networks", [])])),
         "changed": [f"at {each['at']:,} images: {', '.join(each['what'])}" for each in changes],

@@ -69,7 +69,8 @@ class GpenTraining(Task):
         self.batch, self.device = context.batch, context.device
         self.gpen = self._network(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        self.started_from = start_from(s.prior, "gpen-prior", wanted=context.from_prior)
+        if context.from_prior:
+            self.started_from = start_from(s.prior, "gpen-prior", context.size, s)
         if self.started_from is not None:
             _embed(self.started_from, self.gpen, discriminator)
         self.gpen, discriminator = self.gpen.to(self.device), discriminator.to(self.device)
@@ -168,7 +169,7 @@ class GpenTraining(Task):
             terms["l1"] = s.l1 * (out - gt).abs().mean()
         if s.smooth_l1:
             terms["smooth-l1"] = s.smooth_l1 * nn.functional.smooth_l1_loss(out, gt)
-        if s.feature_matching and self.judged:
+        if s.feature_matching and s.adversarial and self.judged:  # else nobody teaches the discriminator
             judge = cast(Judge, self.networks["discriminator"]).judge
             with torch.no_grad():
                 real = judge(gt)[1]

@@ -62,7 +62,7 @@ class MmrbSettings(AdversarialSettings, PerceptualSettings, ComponentSettings):
     sharp_share: float = 0.1
     """Chance, after S0 and as part of it, that a face comes in sharp."""
     teacher_ramp: pydantic.NonNegativeInt = 120_000
-    """Images over which the teacher's terms grow to their weight."""
+    """Images from the end of S0 over which the teacher's terms grow to their weight."""
     latent: pydantic.NonNegativeFloat = 0.1
     feature: pydantic.NonNegativeFloat = 0.5
     feature_until: pydantic.PositiveInt = 64
@@ -76,7 +76,7 @@ class MmrbSettings(AdversarialSettings, PerceptualSettings, ComponentSettings):
     adversarial: pydantic.NonNegativeFloat = 0.1
     pyramid: pydantic.NonNegativeFloat = 1.0
     pyramid_until: pydantic.NonNegativeInt = 600_000
-    """Images for which the decoder's small images are taught."""
+    """Images from the end of S0 for which the decoder's small images are taught."""
     identity: pydantic.NonNegativeFloat = 0.0
     rates: Literal["plain", "equalised"] = "plain"
     """Whether the codec's weights learn at `lr`, or each at `lr` over the root of its fan-in, as layers with equalised
@@ -105,7 +105,8 @@ class MmrbTraining(Task):
         self.views = 2 if s.two_views else 1
         self.mmrb = MmrbStyleGan2(_shape(context.size, s))
         discriminator = discriminator_of(context.size, s)
-        self.started_from = start_from(s.prior, "stylegan2-prior", wanted=context.from_prior)
+        if context.from_prior:
+            self.started_from = start_from(s.prior, "stylegan2-prior", context.size, s)
         if self.started_from is not None:
             _adopt(self.started_from, self.mmrb, discriminator)
         self.mmrb, discriminator = self.mmrb.to(self.device), discriminator.to(self.device)
@@ -148,6 +149,11 @@ class MmrbTraining(Task):
         if s.warm_up and done < s.warm_up_until:
             return 0
         return 1 if done < s.teacher_until else 2
+
+    @property
+    def since_warm_up(self) -> float:
+        """Images since S0 ended."""
+        return self.images - (self.settings.warm_up_until * self.length if self.settings.warm_up else 0)
 
     def phases(self) -> Sequence[Phase]:
         restorer = Phase("restorer", "mmrb", self._lose)
@@ -214,7 +220,7 @@ class MmrbTraining(Task):
             return terms
         if s.adversarial:
             terms["adversarial"] = s.adversarial * self.adversary.fool(out.image)
-        if s.pyramid and self.images < s.pyramid_until:
+        if s.pyramid and self.since_warm_up < s.pyramid_until:
             terms["pyramid"] = s.pyramid * _pyramid(out.pyramid, gt)
         if self.embed is not None:
             terms["identity"] = s.identity * losses.identity(self.embed(gt), self.embed(out.image))
@@ -244,7 +250,7 @@ class MmrbTraining(Task):
             with torch.no_grad():
                 ws, features = teacher.encode(faces.gt)
                 wanted = teacher.decode(features)
-            ramp = min(1.0, self.images / s.teacher_ramp) if s.teacher_ramp else 1.0
+            ramp = min(1.0, self.since_warm_up / s.teacher_ramp) if s.teacher_ramp else 1.0
             sides = [side for side in wanted if side <= s.feature_until]
             gaps = [(out.features[side] - wanted[side]).abs().mean() for side in sides]
             terms["latent"] = ramp * s.latent * (out.ws - ws).square().mean()

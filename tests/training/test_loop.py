@@ -18,10 +18,12 @@ from bfrbench.plugins import PluginHost
 from bfrbench.studio import split
 from bfrbench.training import checkpoint, start
 from bfrbench.training.augment import LIMIT, Augment
+from bfrbench.training.config import Augmentation
 from bfrbench.training.ema import Average
 from bfrbench.training.journal import read_stats
 from bfrbench.training.order import Order
 from bfrbench.training.plot import draw
+from bfrbench.training.task import Faces
 from tests.training.conftest import TINY
 
 PAIRS = [*TINY, "run.images=32", "degradation=vqfr-1@32", "task.r1_every=2", "task.prior=none"]
@@ -239,6 +241,42 @@ BY_HEART: dict[str, list[str]] = {
     "gpen-mmrb@64": ["degradation=vqfr-1@64"],
 }
 """Every recipe of GPEN that learns pairs, with what it has to do without here."""
+
+
+@pytest.mark.parametrize("kind", ["ada", "diffaugment"])
+def test_augmentations_are_the_same_under_autocast(kind: Augmentation) -> None:
+    """Places in bfloat16 are off by half a pixel of a picture of 512."""
+    images = torch.rand(2, 3, 512, 512) * 2 - 1
+    torch.manual_seed(0)
+    exact = Augment(kind, strength=0.5)(images)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(Augment(kind, strength=0.5)(images), exact)
+
+
+def test_without_an_adversary_no_untaught_discriminator_judges(photographs: Path) -> None:
+    what = order(photographs, "gpen-finetune@32", "task.adversarial=0")
+    task = start.build(what, torch.device("cpu"))
+    faces = Faces(torch.zeros(2, 3, 32, 32), torch.zeros(2, 3, 32, 32))
+    (phase,) = task.phases()
+    assert set(phase.loss(faces)) == {"l1"}
+
+
+def test_a_prior_of_another_shape_is_refused_by_what_differs(photographs: Path, tmp_path: Path) -> None:
+    prior = Order.of("gpen-prior@32", [str(photographs)], sets=[*TINY, "run.images=8"])
+    start.train(prior, tmp_path / "prior")
+    more = (f"task.prior={tmp_path / 'prior'}", "task.narrow=0.06", "task.multiplier=1")
+    with pytest.raises(UsageError, match=r"has multiplier 2, narrow 0.03, and this recipe multiplier 1, narrow 0.06"):
+        start.preview(order(photographs, "gpen-finetune@32", *more))
+    with pytest.raises(UsageError, match=r"has size 32, and this recipe size 64; train gpen-prior@64"):
+        words = ["degradation=vqfr-1@64", f"task.prior={tmp_path / 'prior'}"]
+        start.preview(order(photographs, "gpen-finetune@64", *words))
+
+
+@pytest.mark.parametrize(("size", "more"), [(60, ""), (32, "task.narrow=0.0001")])
+def test_a_prior_that_cannot_be_is_a_sentence(size: int, more: str, photographs: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such network"):
+        start.preview(Order.of(f"gpen-prior@{size}", [str(photographs)], sets=[more] if more else []))
 
 
 @pytest.mark.slow

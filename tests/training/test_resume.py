@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 from safetensors import safe_open
 
 from bfrbench import digests
+from bfrbench.cli import main
 from bfrbench.errors import InputError, NotComparable, OutputError, UnknownName, UsageError
 from bfrbench.training import checkpoint, folder, start
 from bfrbench.training.journal import read_stats
@@ -121,8 +123,6 @@ def test_ctrl_c_keeps_the_last_step_and_says_how_to_go_on(
 
 
 def test_another_number_of_threads_is_said(photographs: Path, whole: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(whole, tmp_path / "run")
     done = run([*words(photographs, tmp_path / "run", "--resume"), "--set", "run.images=56"], OMP_NUM_THREADS="2")
     assert done.returncode == 0, done.stderr
@@ -157,8 +157,6 @@ def test_two_processes_agree_with_one_on_path_length_and_ada_and_resume_to_the_b
     photographs: Path, tmp_path: Path
 ) -> None:
     """Only the first process's state is kept, for all of them."""
-    import shutil
-
     sets = ("run.micro_batch=4", "task.path_weight=2", "task.path_every=1", "task.augmentation=ada", "task.mixing=0")
 
     def trained(name: str, images: int, processes: int, *more: str) -> Path:
@@ -221,8 +219,6 @@ def test_resuming_with_other_settings_names_them(photographs: Path, whole: Path)
 def test_what_a_training_says_and_keeps_may_change_over_a_resume(
     photographs: Path, whole: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     beside = ("run.unreadable=99", "run.samples=2", "run.sample_every=5", "run.validate_every=5", "run.images=96")
     assert settings(photographs, *beside).digest == settings(photographs).digest
     shutil.copytree(whole, tmp_path / "run")
@@ -238,7 +234,6 @@ def test_the_length_counts_where_stages_are_shares_of_it(photographs: Path, monk
 def test_a_change_on_the_way_is_taken_from_there_on_and_noted_for_good(
     photographs: Path, whole: Path, tmp_path: Path
 ) -> None:
-    import shutil
     import tomllib
 
     def betas(run: Path) -> object:
@@ -262,8 +257,6 @@ def test_resuming_what_was_never_started_is_said(photographs: Path, tmp_path: Pa
 
 
 def test_a_damaged_checkpoint_is_named(photographs: Path, whole: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(whole, tmp_path / "run")
     last = checkpoint.all_of(tmp_path / "run")[-1]
     (last / "weights.safetensors").write_bytes((last / "weights.safetensors").read_bytes()[:-100])
@@ -275,6 +268,65 @@ def test_old_checkpoints_go_and_milestones_stay(photographs: Path, tmp_path: Pat
     more = ("run.checkpoint_every=8", "run.milestone_every=24", "run.keep_last=1")
     start.train(settings(photographs, *more), tmp_path / "run")
     assert [int(place.name) for place in checkpoint.all_of(tmp_path / "run")] == [24, 48]
+
+
+def test_milestones_stay_where_batches_do_not_meet_them(photographs: Path, tmp_path: Path) -> None:
+    more = ("run.images=80", "run.checkpoint_every=8", "run.milestone_every=20", "run.keep_last=1")
+    start.train(settings(photographs, *more), tmp_path / "run")
+    assert [int(place.name) for place in checkpoint.all_of(tmp_path / "run")] == [24, 40, 64, 80]
+
+
+def test_a_change_that_does_not_fit_leaves_the_run_as_it_was(photographs: Path, whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    before = (out / "order.json").read_bytes()
+    with pytest.raises(UsageError, match="does not fit this recipe"):
+        start.train(settings(photographs, "run.images=56", "task.narrow=0.06"), out, resume=True, change=True)
+    assert (out / "order.json").read_bytes() == before
+    assert start.train(settings(photographs, "run.images=56"), out, resume=True).is_file()
+    assert "narrow" not in (out / "result.toml").read_text()
+
+
+def test_two_trainings_in_one_folder_are_one_too_many(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with folder.alone(out), pytest.raises(UsageError, match=r"another process trains in .* at this moment"):
+        start.train(settings(photographs), out)
+    assert not out.exists()  # nothing was written
+    out.write_text("not a folder")
+    with pytest.raises(UsageError, match="is a file, and a training needs a folder"):
+        start.train(settings(photographs), out)
+
+
+def test_a_folder_alone_goes_on_with_its_training(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    stopped = [*words(photographs, out), "--set", "run.images=16"]
+    assert run(stopped).returncode == 0
+    (out / "result.safetensors").unlink()
+    again = run([sys.executable, "-m", "bfrbench", "train", "--resume", "--out", str(out)])
+    assert again.returncode == 0 and "result.safetensors" in again.stdout
+    for lost in (["--out", str(out)], ["--resume"], ["--resume", "--out", str(out), "--set", "run.batch=4"]):
+        refused = run([sys.executable, "-m", "bfrbench", "train", *lost])
+        assert refused.returncode == 2 and "no recipe is named" in refused.stderr
+
+
+def test_processes_that_slurm_started_are_no_training(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    monkeypatch.setenv("SLURM_NTASKS", "32")
+    with pytest.raises(UsageError, match=r"Slurm started 32 processes.*torchrun"):
+        start.train(settings(photographs), tmp_path / "run")
+
+
+def test_a_checkpoint_becomes_the_weights_that_the_end_would_have_written(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "last.safetensors"
+    start.export(whole, out)
+    assert out.read_bytes() == (whole / "result.safetensors").read_bytes()
+    same = [(whole / "result.toml").read_text(), out.with_suffix(".toml").read_text()]
+    assert same[1] == same[0].replace('"result', '"last')
+    earlier = start.export(checkpoint.all_of(whole)[0], tmp_path / "early.safetensors")
+    assert "images = 32" in earlier.with_suffix(".toml").read_text()
+    assert main(["train", "--export", str(whole), "--out", str(tmp_path / "folder")]) == 2
 
 
 def test_a_full_disk_loses_no_checkpoint(photographs: Path, tmp_path: Path) -> None:
@@ -307,8 +359,6 @@ def test_the_order_on_disk_says_everything(whole: Path) -> None:
 def test_a_training_of_an_older_version_is_resumed_though_settings_have_been_added(
     photographs: Path, whole: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     out = tmp_path / "run"
     shutil.copytree(whole, out)
     written = json.loads((out / "order.json").read_text())

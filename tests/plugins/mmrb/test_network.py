@@ -70,7 +70,7 @@ def test_sizes_are_honoured_and_inference_is_deterministic(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "said"), [(48, "power of two from 32, not 48"), (32, "narrow 0.001 leave 0 channels")]
+    ("size", "said"), [(48, "power of two from 32, not 48"), (32, "narrow 0.001 leaves no channel")]
 )
 def test_networks_that_cannot_be_are_a_sentence(photographs: Path, size: int, said: str) -> None:
     what = Order.of(f"mmrb@{size}", [str(photographs)], sets=[*TINY, "task.narrow=0.001"])
