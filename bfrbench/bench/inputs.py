@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from bfrbench.bench.board import GIVEN
 from bfrbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ def prepare(stage: Stage, image_id: str) -> Prepared:
         draw = stage.recipe.draw(board.seed, image_id)
         pair = stage.apply(truth, draw)
         lq, gt = _enlarged(pair.lq, board.size, image_id), pair.gt
-        severity = stage.recipe.severity(draw)
-    if severity is None and gt is not None and board.degradation == GIVEN:
+        severity = stage.recipe.severity(draw) if hasattr(stage.recipe, "severity") else None
+    if severity is None and gt is not None:
         severity = _psnr(lq, gt)
     points = _moved(sample, board.size)
     digest, seed = _digest(lq, gt), seed_of(board.seed, image_id)

@@ -136,10 +136,12 @@ def load_board_recipe(board: Board, host: PluginHost | None = None) -> Any | Non
     from bfrbench.degradations import load_recipe
 
     recipe = load_recipe(board.degradation, host)
-    if recipe.reference_size not in (0, board.size):
-        problem = (
-            f"recipe {recipe.name} is meant for {recipe.reference_size} px and board {board.name} has {board.size}"
-        )
+    name, size = getattr(recipe, "name", board.degradation), getattr(recipe, "reference_size", 0)
+    if getattr(recipe, "moves_target", False):
+        problem = f"recipe {name} may flip or move its target, and boards measure faces where their set has them"
+        raise UsageError(problem, "take a recipe that leaves the target in its place")
+    if size not in (0, board.size):
+        problem = f"recipe {name} is meant for {size} px and board {board.name} has {board.size}"
         raise UsageError(problem, f'write degradation = "{board.degradation.partition("@")[0]}@{board.size}"')
     return recipe
 

@@ -213,8 +213,7 @@ def label(
 
     data = open_dataset(ref)
     network = load_pose(device=device)
-    finder = load_detector(detector, device=device) if data[0].points is None else None
-    done = label_pose(data, network, finder, named=network.name)
+    done = label_pose(data, network, lambda: load_detector(detector, device=device), named=network.name)
     if json:
         lists = {"not_found": done.not_found, "unreadable": done.unreadable}
         print_json({"path": str(done.path), "labelled": done.images, **lists})

@@ -25,6 +25,7 @@ def degrade(
     labels: Path | None = None,
     preview: bool = False,
     skip_bad: bool = False,
+    ids: Literal["stem", "path"] = "stem",
     json: Json = False,
 ) -> None:
     """Make a low-quality set from a folder of sharp images. Running it again goes on where it stopped.
@@ -54,6 +55,8 @@ def degrade(
         One picture instead: a face under rising severity, one row a recipe.
     skip_bad
         Skip, count and name images that cannot be used, instead of stopping.
+    ids
+        What names an image, as in data sets: its file's name without ending, or its path below the folder.
     """
     if preview:
         _preview(source, out, recipe or [], seed)
@@ -64,7 +67,7 @@ def degrade(
     from bfrbench.degradations.folder import degrade_folder
     from bfrbench.degradations.shard import Job
 
-    job = Job(source, out, recipe[0], seed, view, format, labels, skip_bad)
+    job = Job(source, out, recipe[0], seed, view, format, labels, skip_bad, ids)
     report = degrade_folder(job, workers)
     if draws is not None:
         write_table(draws, report.rows)

@@ -125,10 +125,10 @@ def sample_of(row: Mapping[str, Any], identity_rule: str = "") -> Sample:
 
 def _person(row: Mapping[str, Any], rule: str) -> str | None:
     """From the table, else from the name by a card's rule."""
-    identity: str | None = row.get("identity")
+    identity = row.get("identity")
     if identity is None and rule:
         return identity_of(row["id"], (row["image"] or {}).get("path") or row["id"], rule)
-    return identity
+    return None if identity is None else str(identity)
 
 
 def identity_of(name: str, path: str, rule: str) -> str | None:

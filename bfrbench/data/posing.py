@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,22 +38,24 @@ class Labelled:
 def label_pose(
     data: Samples,
     pose: Callable[[Sequence[U8Image], Sequence[Points]], Sequence[Pose]],
-    detector: FaceDetector | None,
+    detector: Callable[[], FaceDetector] | None,
     *,
     named: str,
 ) -> Labelled:
     """Label every image and write the columns where `open_dataset` of the same reference finds them.
 
-    Points come from the set where it has them, else from `detector`; an image without a face keeps no label.
+    Points come from the set where it has them, else from a detector, opened when it is first needed; an image without
+    a face keeps no label.
     """
     import pandas as pd
 
+    finder = cache(detector) if detector is not None else None
     rows: list[dict[str, Any]] = []
     bad: list[tuple[str, str]] = []
     absent: list[str] = []
     with progress.Progress("labelling", total=len(data)) as shown:
         for window in _windows(_readable(data, bad)):
-            placed = [(sample, _points(sample, detector)) for sample in window]
+            placed = [(sample, _points(sample, finder)) for sample in window]
             found = [(sample, points, by) for sample, (points, by) in placed if points is not None]
             absent += [sample.id for sample, (points, _) in placed if points is None]
             angles = pose([sample.image for sample, _, _ in found], [points for _, points, _ in found]) if found else []
@@ -74,14 +77,15 @@ def nose_offset(points: Points) -> float:
     return float((points[2] - points[:2].mean(0)) @ across / length**2) if length > 0 else 0.0
 
 
-def _points(sample: Sample, detector: FaceDetector | None) -> tuple[Points | None, str]:
+def _points(sample: Sample, finder: Callable[[], FaceDetector] | None) -> tuple[Points | None, str]:
     if sample.points is not None:
         return sample.points, "set"
-    if detector is None:
+    if finder is None:
         raise InputError(f"{sample.id!r} has no points and no detector was given", "name one: --detector yunet")
     from bfrbench.faces.detect import main_face
 
     height, width = sample.image.shape[:2]
+    detector = finder()
     face = main_face(detector(sample.image), (width, height))
     return (face.points if face else None), detector.name
 
@@ -92,7 +96,7 @@ def _row(name: str, pose: Pose, points: Points, by: str, network: str) -> dict[s
         "yaw": pose.yaw,
         "pitch": pose.pitch,
         "roll": pose.roll,
-        "points": points.ravel().tolist(),
+        "points_used": points.ravel().tolist(),  # not the set's: metrics that take given points must not take these
         "nose_offset_hint": nose_offset(points),
         "pose_by": network,
         "points_by": by,

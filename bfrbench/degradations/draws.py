@@ -95,6 +95,6 @@ class Replay:
 
         return apply(gt, draw)
 
-    def severity(self, draw: Draw) -> float:
-        """Unknown without the recipe's ranges; the PSNR of the pair says it."""
-        return 0.0
+    def severity(self, draw: Draw) -> float | None:
+        """Unknown; the PSNR of the pair says it."""
+        return None

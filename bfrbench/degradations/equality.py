@@ -63,7 +63,7 @@ def compare(pairs: Iterable[tuple[str, U8Image, U8Image]], missing: Iterable[str
 def compare_folders(a: Path, b: Path) -> Equality:
     from bfrbench.imaging.read import read_image
 
-    files_a, files_b = image_files(a), image_files(b)
+    files_a, files_b = image_files(a, "path"), image_files(b, "path")
     both = sorted(files_a.keys() & files_b.keys())
     pairs = ((image_id, read_image(files_a[image_id]), read_image(files_b[image_id])) for image_id in both)
     return compare(pairs, files_a.keys() ^ files_b.keys())

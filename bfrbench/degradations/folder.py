@@ -17,14 +17,12 @@ from pathlib import Path
 
 from bfrbench import atomic
 from bfrbench.degradations.equality import set_digest
-from bfrbench.degradations.files import image_files
+from bfrbench.degradations.files import CHOICES, image_files
 from bfrbench.degradations.library import load_recipe
 from bfrbench.degradations.shard import IMAGES_A_SHARD, Job, Row, Shard, known_rows, make_shard
 from bfrbench.digests import Digest
 from bfrbench.errors import UsageError
 from bfrbench.progress import Progress
-
-CHOICES = "degradation.json"
 
 
 @dataclass(frozen=True)
@@ -43,9 +41,10 @@ class Report:
 
 def degrade_folder(job: Job, workers: int = 1) -> Report:
     """Make what is missing of `job.out` and report on all of it."""
-    if job.out.resolve() == job.source.resolve():
-        raise UsageError(f"{job.out} is the folder of the sharp images", "give another folder for the result")
-    files = image_files(job.source)
+    if job.out.resolve().is_relative_to(job.source.resolve()):
+        problem = f"{job.out} is in the folder of the sharp images, and would be one of them"
+        raise UsageError(problem, "give another folder for the result")
+    files = image_files(job.source, job.ids)
     job = _settled(job)
     rows = {image_id: row for image_id, row in known_rows(job).items() if image_id in files}
     missing = [(image_id, path.absolute()) for image_id, path in files.items() if image_id not in rows]
@@ -71,6 +70,7 @@ def _settled(job: Job) -> Job:
     """Write down the choices of a new folder, or check those of an old one."""
     recipe = load_recipe(job.recipe)
     choices = {"recipe": recipe.digest, "seed": job.seed, "view": job.view, "format": job.format}
+    choices |= {"ids": job.ids} if job.ids != "stem" else {}
     path = job.out / CHOICES
     if path.exists():
         _check(job.out, json.loads(path.read_text(encoding="utf-8")), choices)
@@ -83,9 +83,9 @@ def _settled(job: Job) -> Job:
 
 
 def _check(out: Path, before: Mapping[str, object], now: Mapping[str, object]) -> None:
-    changed = [key for key in now if before.get(key) != now[key]]
+    changed = [key for key in (*now, *(["ids"] if "ids" in before else [])) if before.get(key) != now.get(key)]
     if changed:
-        told = ", ".join(f"{key} {str(before.get(key))[:12]} → {str(now[key])[:12]}" for key in changed)
+        told = ", ".join(f"{key} {str(before.get(key))[:12]} → {str(now.get(key))[:12]}" for key in changed)
         raise UsageError(f"{out} was made with other choices ({told})", "give another folder, or the same choices")
 
 

@@ -61,9 +61,9 @@ class Given:
             lq = resize_rounded(lq, (gt.shape[0], gt.shape[1]), "linear")
         return Pair(lq, gt)
 
-    def severity(self, draw: Draw) -> float:
-        """Unknown before the image is seen; the PSNR of the pair says it."""
-        return 0.0
+    def severity(self, draw: Draw) -> float | None:
+        """Unknown; the PSNR of the pair says it."""
+        return None
 
     def _file(self, image_id: str) -> Path:
         if image_id not in self.files:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bfrbench.degradations.draws import ops_json
 from bfrbench.degradations.library import load_recipe
+from bfrbench.errors import UsageError
 
 
 class Degrade:
@@ -40,4 +41,7 @@ def _pixels(value: Any) -> Any:
         from bfrbench.imaging.read import decode_image, read_image
 
         return decode_image(value["bytes"], str(value["path"])) if value["bytes"] else read_image(value["path"])
+    if isinstance(value, Image.Image) and (value.mode not in ("RGB", "L") or "transparency" in value.info):
+        problem = f"an image of mode {value.mode} is not read as files are"
+        raise UsageError(problem, "cast the column: dataset.cast_column(NAME, datasets.Image(decode=False))")
     return np.asarray(value.convert("RGB") if isinstance(value, Image.Image) else value, np.uint8)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from bfrbench import atomic
 from bfrbench.degradations.draws import ops_json
 from bfrbench.degradations.equality import pixels_digest
+from bfrbench.degradations.files import TARGETS
 from bfrbench.degradations.library import load_recipe
 from bfrbench.errors import BfrbenchError, InputError
 from bfrbench.imaging.read import read_image
@@ -19,14 +20,13 @@ from bfrbench.imaging.write import write_image
 
 if TYPE_CHECKING:
     from bfrbench.contracts import Draw, Pair, U8Image
+    from bfrbench.data.card import Ids
 
 Format: TypeAlias = Literal["png", "webp", "parquet"]
 Row: TypeAlias = dict[str, Any]
 
 IMAGES_A_SHARD = 32
 """At most: what a worker takes at a time, what a crash can lose, and what one parquet file holds."""
-TARGETS = "targets"
-"""Folder of the targets, where a recipe changes them."""
 _RECORDS = ".records"
 
 
@@ -42,6 +42,7 @@ class Job:
     format: Format = "png"
     labels: Path | None = None
     skip_bad: bool = False
+    ids: Ids = "stem"
     touches_target: bool = True
 
 

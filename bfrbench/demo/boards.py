@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bfrbench.errors import UsageError
+
 if TYPE_CHECKING:
     from bfrbench.leaderboard import Built
 
 BOARDS: dict[str, int | None] = {"studio-ci": None, "studio": 200}
 """Boards by name, and how many of their images are enough for a demonstration."""
+
+
+_OURS = ".demo"
+"""Marks a folder that a demonstration made, and may make anew."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,13 @@ def _fresh(board: str, boards: Path) -> Path:
     """A folder of boards of its own, with this board and no scorecard yet."""
     from bfrbench.bench.board import board_path
 
-    folder = boards / board
+    folder, text = boards / board, board_path(board).read_bytes()
+    if folder.exists() and not (folder / _OURS).is_file():
+        raise UsageError(
+            f"{folder} holds a board that the demonstration did not make", "give another folder with --out"
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    shutil.copy(board_path(board), folder)
+    (folder / _OURS).touch()
+    (folder / "board.toml").write_bytes(text)
     return folder

@@ -113,8 +113,9 @@ def _too_large(name: str, pixels: str, cause: Exception | None) -> NoReturn:
 
 def _wide(data: bytes, opened: Image.Image) -> npt.NDArray[np.uint16] | None:
     """The samples of a 16-bit colour image, which Pillow would cut down to the upper byte."""
-    args = " ".join(str(tile.args) for tile in getattr(opened, "tile", []))
-    if "16" not in args or opened.mode not in ("RGB", "RGBA", "LA", "RGBX"):
+    args = [tile.args for tile in getattr(opened, "tile", [])]
+    raws = [each if isinstance(each, str) else str((each or ("",))[0]) for each in args]  # behind it stand lengths
+    if not any("16" in raw for raw in raws) or opened.mode not in ("RGB", "RGBA", "LA", "RGBX"):
         return None
     import cv2
 
@@ -176,7 +177,10 @@ def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
 def _exif_of_turned(opened: Image.Image) -> bytes:
     exif: Any = opened.getexif()
     exif.pop(ExifTags.Base.Orientation, None)
-    return exif.tobytes() if len(exif) else b""
+    try:
+        return exif.tobytes() if len(exif) else b""
+    except Exception:  # a tag that Pillow reads and cannot write; the pixels are sound
+        return b""
 
 
 def _icc(opened: Image.Image) -> bytes:

@@ -32,6 +32,7 @@ def score(
     lq: Place | None = None,
     draws: Place | None = None,
     posterior_mean: Place | None = None,
+    identities: Mapping[str, str] | None = None,
     references: Mapping[str, Place] | None = None,
     batch: int = 8,
     device: str = "cpu",
@@ -40,9 +41,10 @@ def score(
     """Score a folder of restored images under a protocol: `score("results", "truth").values["psnr"].value`.
 
     Folders are paired by file name without suffix. `protocol` is a name or a TOML file; `metrics` takes only some of
-    it, `without` all but some, and `also` adds `pyiqa:NAME`. `lq`, `draws` (a table of `bfrbench degrade --draws`) and
-    `posterior_mean` are for the metrics that need them; those that lack something are in `Score.skipped`, with the
-    reason. `references` are files of statistics by metric; else they are looked up by the protocol's name for them.
+    it, `without` all but some, and `also` adds `pyiqa:NAME`. `lq`, `draws` (a table of `bfrbench degrade --draws`),
+    `posterior_mean` and `identities` (the person of each image by id) are for the metrics that need them; those that
+    lack something are in `Score.skipped`, with the reason. `references` are files of statistics by metric; else they
+    are looked up by the protocol's name for them.
     `watch` sees every batch and its rows as they pass.
     """
     from bfrbench.weights import WeightStore
@@ -54,7 +56,7 @@ def score(
     paths = {role: None if place is None else Path(place) for role, place in others.items()}
     folders = pair_folders(Path(restored), paths, _draws(draws))
     store = WeightStore()
-    scorer = Scorer(chosen, device, store, available=_available(folders))
+    scorer = Scorer(chosen, device, store, available=_available(folders, identities))
     given = {metric: Path(place) for metric, place in (references or {}).items()}
     found = references_of(scorer, store, given, tested=folders.ids)
     with Progress("scoring", total=len(folders.ids)) as progress:
@@ -64,7 +66,7 @@ def score(
             if watch is not None:
                 watch(scored, rows)
 
-        return score_batches(folders.batches(batch), scorer, references=found, watch=seen)
+        return score_batches(folders.batches(batch), scorer, references=found, identities=identities, watch=seen)
 
 
 def _cut(name: Place, metrics: Sequence[str], without: Sequence[str], also: Sequence[str]) -> Protocol:
@@ -91,7 +93,8 @@ def _draws(place: Place | None) -> Mapping[str, Draw] | None:
     return Replay.open(str(place)).draws
 
 
-def _available(folders: Folders) -> list[Need]:
+def _available(folders: Folders, identities: Mapping[str, str] | None) -> list[Need]:
     roles: tuple[Need, ...] = ("gt", "lq", "posterior-mean")
     draws: tuple[Need, ...] = ("draws",) if folders.draws else ()
-    return [*(role for role in roles if role in folders.files), *draws]
+    named: tuple[Need, ...] = ("identity",) if identities else ()
+    return [*(role for role in roles if role in folders.files), *draws, *named]

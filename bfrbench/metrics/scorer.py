@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 _PAIRS: tuple[Need, ...] = ("gt",)
-_NOT_IN_BATCHES: tuple[Need, ...] = ("identity", "reference")
-"""What finalisers need and images do not carry."""
+_NOT_IN_BATCHES: tuple[Need, ...] = ("reference",)
+"""What finalisers need and is looked for elsewhere."""
 
 
 class Scorer:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bfrbench.cli import main
+from bfrbench.data import open_dataset
 from bfrbench.degradations import apply, load_recipe
 from bfrbench.degradations.equality import compare, compare_folders, set_digest
 from bfrbench.degradations.files import image_files
@@ -36,7 +38,7 @@ def test_a_folder_becomes_what_apply_makes_of_its_images(sharp: Path, tmp_path: 
     report = degrade_folder(Job(sharp, tmp_path / "lq", "gfpgan@128", seed=3))
     recipe = load_recipe("gfpgan@128")
     made = _pictures(tmp_path / "lq")
-    assert sorted(made) == ["00", "01", "02", "more/03", "more/04"]
+    assert sorted(made) == ["00", "01", "02", "03", "04"]
     for name, image in _pictures(sharp).items():
         assert (made[name] == apply(image, recipe.draw(3, name)).lq).all()
     assert report.made == 5
@@ -110,20 +112,40 @@ def test_a_bad_image_stops_with_its_name_or_is_counted(sharp: Path, tmp_path: Pa
 
 def test_two_files_with_one_id_and_empty_folders_are_errors(sharp: Path, tmp_path: Path) -> None:
     Image.fromarray(made_up(9, 9)).save(sharp / "00.jpg")
-    with pytest.raises(InputError, match=r"00\.jpg and .*00\.png have the same id"):
+    with pytest.raises(InputError, match=r"00\.jpg and .*00\.png both have the id '00'"):
         degrade_folder(Job(sharp, tmp_path / "lq", "sr-x4"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no images"):
+    with pytest.raises(InputError, match="holds no image"):
         image_files(tmp_path / "empty")
     with pytest.raises(InputError, match="not a folder"):
         image_files(tmp_path / "nowhere")
+
+
+def test_images_have_the_ids_that_data_sets_give_them(sharp: Path, tmp_path: Path) -> None:
+    """So a set that is made by hand is the one that a board of the same recipe and seed sees."""
+    Image.fromarray(made_up(48, 40)).save(sharp / "more" / unicodedata.normalize("NFD", "Zoë.bmp"))
+    report = degrade_folder(Job(sharp, tmp_path / "lq", "sr-x4"))
+    assert [row["id"] for row in report.rows] == list(open_dataset(str(sharp)).ids)
+    Image.fromarray(made_up(48, 40)).save(sharp / "more" / "00.png")
+    with pytest.raises(InputError, match="--ids path"):
+        degrade_folder(Job(sharp, tmp_path / "lq", "sr-x4"))
+    paths = degrade_folder(Job(sharp, tmp_path / "paths", "sr-x4", ids="path"))
+    assert {"00", "more/00"} < {row["id"] for row in paths.rows}
+    with pytest.raises(UsageError, match="other choices"):
+        degrade_folder(Job(sharp / "more", tmp_path / "paths", "sr-x4"))
+
+
+def test_a_set_inside_its_own_source_is_refused(sharp: Path) -> None:
+    with pytest.raises(UsageError, match="would be one of them"):
+        degrade_folder(Job(sharp, sharp / "lq", "sr-x4"))
 
 
 def test_targets_are_written_where_a_recipe_changes_them(sharp: Path, tmp_path: Path) -> None:
     degrade_folder(Job(sharp, tmp_path / "lq", "gpen-code@128"))
     recipe = load_recipe("gpen-code@128")
     image = _pictures(sharp)["00"]
-    assert (_pictures(tmp_path / "lq")["targets/00"] == apply(image, recipe.draw(0, "00")).gt).all()
+    assert sorted(_pictures(tmp_path / "lq")) == sorted(_pictures(sharp))  # targets are none of them
+    assert (_pictures(tmp_path / "lq" / "targets")["00"] == apply(image, recipe.draw(0, "00")).gt).all()
 
 
 def test_parquet_opens_in_datasets_as_images(sharp: Path, tmp_path: Path) -> None:

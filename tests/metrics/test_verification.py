@@ -157,7 +157,7 @@ def scored_with(lost: list[int], monkeypatch: pytest.MonkeyPatch) -> list[Row]:
         for index, truth in enumerate(truths)
     ]
     statuses: list[Status] = ["timeout" if index in lost else "ok" for index in range(60)]
-    scorer = LenientScorer(load_protocol("bfrbench-v1").only(["verification"]), available=("gt",))
+    scorer = LenientScorer(load_protocol("bfrbench-v1").only(["verification"]), available=("gt", "identity"))
     table = Scoring(scorer, "png", "cpu").table(prepared, Answer(images, tuple(statuses), 1.0))
     return list(rowtable.rows_of(table, scorer.metrics[0].rows))
 
