@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     """N×H×W×3, RGB."""
 
 
+_BESIDE = 0.1
+"""How far beside [0, 1] a value may lie as an overshoot of the right range."""
+_MANY = 0.05
+"""The share of an image's values that overshoots do not reach."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a restorer is asked for."""
@@ -153,6 +159,7 @@ def restore(loaded: LoadedRestorer, request: Request) -> Answer:
     try:
         out = loaded.restore(batch)
         finite = out.isfinite().flatten(1).all(1).tolist()
+        notes = out_of_range(out, request.ids)
         images = as_bytes(out)
     except BadShape as error:
         raise BatchFailed("bad_shape", str(error)) from error
@@ -167,7 +174,21 @@ def restore(loaded: LoadedRestorer, request: Request) -> Answer:
         raise BatchFailed(cause, reason) from error
     seconds = time.perf_counter() - began
     statuses: tuple[Status, ...] = tuple("ok" if fine else "nan" for fine in finite)
-    return Answer(images, statuses, seconds, _peak(device))
+    return Answer(images, statuses, seconds, _peak(device), notes)
+
+
+def out_of_range(out: Tensor, ids: tuple[str, ...]) -> tuple[str, ...]:
+    """A word on images that lie far outside of [0, 1] and lose it by clipping: a restorer in another range."""
+    low, high = out.aminmax()
+    if low >= -_BESIDE and high <= 1 + _BESIDE:
+        return ()
+    shares = ((out < -_BESIDE) | (out > 1 + _BESIDE)).flatten(1).float().mean(1).tolist()
+    found = [(name, share) for name, share in zip(ids, shares, strict=True) if share > _MANY]
+    if not found:
+        return ()
+    name, share = max(found, key=lambda pair: pair[1])
+    told = f"values from {float(low):.4g} to {float(high):.4g} were clipped to [0, 1]"
+    return (f"{told}: {share:.0%} of image {name!r}; does it answer in another range?",)
 
 
 def in_words(error: Exception) -> str:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +38,13 @@ _CONCLUSION = "scorecard"
 
 def execute(plan: Plan) -> Scorecard:
     """Do what is still to do, together with whoever else works in the folder, and give the scorecard."""
+    fresh = not (plan.folder / manifests.FILE).exists()
+    references = _foresee(plan) if fresh else None
     with writing(plan.folder):
         plan.folder.mkdir(parents=True, exist_ok=True)
         manifest = manifests.adopt(plan.folder, plan.draft, any_threads=plan.settings.threads is None)
     journal = Journal(plan.folder, manifest)
-    run = _Run(plan, journal)
+    run = _Run(plan, journal, references)
     run.audit()
     if run.complete and (card := _finished(plan.folder)):
         run.say(f"{plan.folder} is finished already")
@@ -55,7 +57,7 @@ def execute(plan: Plan) -> Scorecard:
 class _Run:
     plan: Plan
     journal: Journal
-    references: Mapping[str, Reference] = field(default_factory=dict)
+    references: Mapping[str, Reference] | None = None
 
     @property
     def complete(self) -> bool:
@@ -76,7 +78,8 @@ class _Run:
 
     def to_the_end(self, stopping: Stopping, claims: Claims) -> Scorecard:
         """Work while there is any; then one process concludes and the others wait for it."""
-        self.references = references_of(self.plan, self.journal.manifest.ids)
+        if self.references is None:
+            self.references = references_of(self.plan, self.journal.manifest.ids)
         self._event("run-started", images=len(self.journal.manifest.ids))
         while True:
             if not self.complete:
@@ -103,7 +106,7 @@ class _Run:
         """Unless somebody did just before."""
         if card := _finished(self.plan.folder):
             return card
-        card = conclude(self.plan, self.journal, self.references)
+        card = conclude(self.plan, self.journal, self.references or {})
         self._event("run-finished", status=card.results.status)
         return card
 
@@ -198,6 +201,18 @@ def references_of(plan: Plan, tested: Sequence[str]) -> dict[str, Reference]:
 
     found = {metric.name: open_reference(metric, plan.stage.protocol, tested=tested) for metric in plan.stage.metrics}
     return {name: reference for name, reference in found.items() if reference is not None}
+
+
+def _foresee(plan: Plan) -> dict[str, Reference]:
+    """What would end a new run at its start is said before it takes the folder. Gives what it compares with."""
+    from bfrbench.metrics import Scorer
+    from bfrbench.weights import WeightStore
+
+    store = WeightStore()
+    names = {name for metric in plan.stage.metrics for name in metric.kind.weights}
+    if any(name in store.cards and store.locate(name) is None for name in names):
+        Scorer(plan.stage.protocol, plan.device, store, available=plan.stage.available)  # says what is not here
+    return references_of(plan, plan.draft.ids)
 
 
 def _finished(folder: Path) -> Scorecard | None:

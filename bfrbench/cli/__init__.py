@@ -137,5 +137,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return outcome.refused(error) or outcome.crashed(error)
     except Exception as error:
         return outcome.crashed(error)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import cyclopts
 
 from bfrbench.cli.output import Json, print_json
 from bfrbench.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from bfrbench.degradations.shard import Job
 
 
 def degrade(
@@ -78,6 +82,8 @@ def degrade(
         "bad": list(report.bad),
         "digest": report.digest,
     }
+    if (told := _other_size(job)) is not None:
+        print(told, file=sys.stderr)
     if json:
         print_json(found)
         return
@@ -85,6 +91,24 @@ def degrade(
     print(f"digest of the set's pixels: {report.digest}")
     for problem in report.bad:
         print(f"skipped: {problem}")
+
+
+def _other_size(job: Job) -> str | None:
+    """A word where the recipe is written for pictures of another size: its blur and its noise count pixels."""
+    from bfrbench.degradations import load_recipe
+    from bfrbench.degradations.files import image_files
+    from bfrbench.imaging.read import read_image
+
+    wanted = getattr(load_recipe(job.recipe), "reference_size", 0)
+    name, path = next(iter(image_files(job.source, job.ids).items()))
+    try:
+        side = max(read_image(path).shape[:2])
+    except InputError:  # told already, where it was skipped
+        return None
+    if wanted in (0, side):
+        return None
+    scaled = f"{job.recipe.partition('@')[0]}@{side}"
+    return f"note: {job.recipe} is meant for {wanted} px and {name!r} has {side}: did you mean --recipe {scaled}?"
 
 
 def _preview(source: Path, out: Path, names: list[str], seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sys
@@ -14,7 +15,19 @@ import cyclopts
 
 import bfrbench
 from bfrbench.cli import VERBOSE
-from bfrbench.errors import EXIT_CRASH, BfrbenchError
+from bfrbench.errors import EXIT_CRASH, BfrbenchError, OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, or write elsewhere",
+    errno.EDQUOT: "free some of your quota, or write elsewhere",
+    errno.EFBIG: "raise the limit on the size of files, or write elsewhere",
+    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "choose a place that you may use",
+    errno.EPERM: "choose a place that you may use",
+    errno.EISDIR: "give a file, not a folder",
+    errno.ENOTDIR: "a part of that path is a file: choose another",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 
 
 def failed(error: BfrbenchError) -> int:
@@ -29,6 +42,15 @@ def usage(error: cyclopts.CycloptsError) -> int:
     command = " ".join(error.command_chain or ())
     print(f"bfrbench: {words}; see 'bfrbench {command + ' ' if command else ''}--help'", file=sys.stderr)
     return 2
+
+
+def refused(error: OSError) -> int:
+    """What the system does not let a user do, in a sentence; 0 for what may be a fault of ours."""
+    if error.errno not in _REMEDIES:
+        return 0
+    where = f" ({error.filename})" if error.filename is not None else ""
+    problem = f"{os.strerror(error.errno)}{where}"
+    return failed(OutputError(problem, _REMEDIES[error.errno]))
 
 
 def crashed(error: Exception) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,15 +118,30 @@ def show(reference: str, /, *, json: Json = False) -> None:
 def _taker(protocol: str, metric: str | None) -> tuple[Protocol, ProtocolMetric]:
     from bfrbench.errors import UsageError
     from bfrbench.metrics import load_protocol
-    from bfrbench.metrics.inception import InceptionKind
+    from bfrbench.metrics.protocol import protocol_names
 
     chosen = load_protocol(protocol)
+    takers = [one for one in chosen.metrics if one.kind.reference is not None]
     if metric is not None:
-        return chosen, chosen.metric(metric)
-    for one in chosen.metrics:
-        if isinstance(one.kind, InceptionKind):
-            return chosen, one
-    raise UsageError(f"protocol {chosen.name} has no metric that compares with a reference", "take another protocol")
+        named = chosen.metric(metric)
+        if named not in takers:
+            problem = f"{metric} of {chosen.name} compares with the ground truth of the images, not with a reference"
+            raise UsageError(problem, _others(chosen, takers, protocol_names()))
+        return chosen, named
+    if takers:
+        return chosen, takers[0]
+    problem = f"protocol {chosen.name} has no metric that compares with a reference"
+    raise UsageError(problem, _others(chosen, takers, protocol_names()))
+
+
+def _others(chosen: Protocol, takers: list[ProtocolMetric], names: Iterable[str]) -> str:
+    """What can be taken instead."""
+    from bfrbench.metrics import load_protocol
+
+    if takers:
+        return f"take --metric {' or '.join(one.name for one in takers)}"
+    has = [name for name in names if any(one.kind.reference is not None for one in load_protocol(name).metrics)]
+    return f"take --protocol {', '.join(has)}, or one of your own that does"
 
 
 def _check_out(out: Path | None) -> None:

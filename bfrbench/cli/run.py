@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path  # noqa: F401 - cyclopts resolves the inherited annotations here
@@ -13,6 +14,9 @@ from bfrbench.bench.settings import Settings
 from bfrbench.cli.output import Json, print_json, print_table
 from bfrbench.errors import TooLittleMeasured, UsageError
 from bfrbench.specs import Precision  # noqa: F401 - as Path
+
+_NOTES = 3
+"""Notes of a run that are printed."""
 
 if TYPE_CHECKING:
     from bfrbench.bench.plan import Plan
@@ -98,6 +102,10 @@ def _show(card: Scorecard, plan: Plan) -> None:
     from bfrbench.cli.scorecard import show_card
 
     show_card(card)
+    for note in card.observed.notes[:_NOTES]:
+        print(f"note: {note}", file=sys.stderr)
+    if more := len(card.observed.notes[_NOTES:]):
+        print(f"note: and {more} more, in the scorecard", file=sys.stderr)
     print(f"scorecard: {plan.folder / 'scorecard.json'}")
 
 

@@ -10,6 +10,7 @@ import cyclopts
 from bfrbench.cli.output import Json, print_json, print_table
 from bfrbench.errors import UsageError
 
+Names = Annotated[list[str] | None, cyclopts.Parameter(consume_multiple=True)]
 Positive = Annotated[int, cyclopts.Parameter(validator=cyclopts.validators.Number(gte=1))]
 
 
@@ -19,9 +20,9 @@ def score(
     *,
     gt: Path | None = None,
     protocol: str = "bfrbench-v1",
-    metrics: list[str] | None = None,
-    without: list[str] | None = None,
-    also: list[str] | None = None,
+    metrics: Names = None,
+    without: Names = None,
+    also: Names = None,
     lq: Path | None = None,
     draws: Path | None = None,
     posterior_mean: Path | None = None,

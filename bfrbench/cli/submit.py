@@ -15,16 +15,19 @@ def submit(scorecard: Path, /, *, into: Path | None = None, json: Json = False) 
     scorecard
         A finished run, or a scorecard with its rows beside it.
     into
-        The folder of boards (default: leaderboards/ of the checkout).
+        The folder of boards (default: leaderboards/ of the checkout). A folder of your own gets the board's file too.
     """
     from bfrbench.leaderboard.submitting import submit as put
 
     done = put(scorecard, into)
-    board = done.path.parent.parent.name
+    folder = done.path.parent.parent
     if json:
         print_json({"path": str(done.path), "warnings": list(done.warnings)})
         return
     print(f"{done.path} is in place, with its rows")
     for warning in done.warnings:
         print(f"note: {warning}")
-    print(f"next: bfrbench leaderboard build {board}, commit both, and open a pull request")
+    if into is not None:
+        print(f"next: bfrbench leaderboard build {folder}")
+        return
+    print(f"next: bfrbench leaderboard build {folder.name}, commit both, and open a pull request")

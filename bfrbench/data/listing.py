@@ -77,7 +77,8 @@ def id_of(name: str, ids: Ids, where: str) -> str:
 
 
 def duplicate(name: str, one: str, other: str, ids: Ids) -> InputError:
-    remedy = "rename or remove one" + (", or take paths as ids (--ids path)" if ids == "stem" else "")
+    other_ids = ", or take paths as ids (--ids path, where a command has it)" if ids == "stem" else ""
+    remedy = f"rename or remove one{other_ids}"
     return InputError(f"{one} and {other} both have the id {name!r}", remedy)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bfrbench import atomic, places
 from bfrbench.bench import scorecard
 from bfrbench.bench.board import FILE as BOARD_FILE
-from bfrbench.bench.board import load_board
+from bfrbench.bench.board import Board, board_path, load_board, shipped_boards
 from bfrbench.bench.checking import rows_path
 from bfrbench.errors import BfrbenchError, InputError, UnknownName, UsageError
 from bfrbench.leaderboard.entries import SCORECARDS, Entry, check_together, read_entry
@@ -37,17 +37,21 @@ def submit(place: Path, into: Path | None = None) -> Submitted:
     """Check a scorecard together with those that are there, and copy it and its rows."""
     card = scorecard.read(place)
     folder = boards_folder(into) / card.results.board
-    if not (folder / BOARD_FILE).is_file():
-        known = [path.parent.name for path in folder.parent.glob(f"*/{BOARD_FILE}")]
-        raise UnknownName("board", card.results.board, known)
-    board = load_board(folder / BOARD_FILE)
+    if (folder / BOARD_FILE).is_file():
+        board = load_board(folder / BOARD_FILE)
+    elif card.results.board in (shipped := shipped_boards()):
+        board = load_board(card.results.board)
+    else:
+        raise UnknownName("board", card.results.board, shipped)
     entry = read_entry(place, board)
     if card.results.status == "failed":
         raise InputError(f"{place} is of a failed run", "mend the restorer and run the board again")
-    _check_digest(entry, folder)
+    _check_digest(entry, board)
     there = [read_entry(path, board) for path in sorted((folder / SCORECARDS).glob("*.json"))]
     target = folder / SCORECARDS / f"{slug(entry)}.json"
     check_together([*there, Entry(f"the new {target.stem}", entry.card, entry.rows)])
+    if not (folder / BOARD_FILE).is_file():  # a folder of somebody's own gets the board that ships
+        atomic.write_bytes(folder / BOARD_FILE, board_path(board.name).read_bytes())
     if target.exists():
         target = target.with_name(f"{target.stem}-{card.results_digest[:8]}.json")
     file = place / scorecard.FILE if place.is_dir() else place
@@ -56,11 +60,10 @@ def submit(place: Path, into: Path | None = None) -> Submitted:
     return Submitted(target, tuple(_warnings(entry, target)))
 
 
-def _check_digest(entry: Entry, folder: Path) -> None:
+def _check_digest(entry: Entry, board: Board) -> None:
     """The board as it is here must be the one that was run; one whose images must be seen to know is left to them."""
     from bfrbench.bench.stage import digest_of_board
 
-    board = load_board(folder / BOARD_FILE)
     try:
         digest = digest_of_board(board)
     except BfrbenchError:

@@ -72,6 +72,7 @@ def score(
 def _cut(name: Place, metrics: Sequence[str], without: Sequence[str], also: Sequence[str]) -> Protocol:
     from bfrbench.metrics.adding import with_pyiqa
 
+    metrics, without, also = ([each] if isinstance(each, str) else each for each in (metrics, without, also))
     protocol = load_protocol(name)
     if metrics and without:
         raise UsageError("metrics and without are two ways to say the same", "give one of them")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bfrbench import atomic
 from bfrbench.bench.comparing import goodness
 from bfrbench.errors import InputError, UsageError
 from bfrbench.leaderboard import texts
@@ -80,8 +81,14 @@ def draw(runs: Runs, ids: Sequence[str], boxes: Sequence[ZoomBox], outs: Sequenc
             if boxes:
                 _enlarged(axes[row * each + 1][column], images.get(name), boxes)
     for out in outs:
-        figure.savefig(out, dpi=300, metadata={"CreationDate": None} if out.suffix == ".pdf" else None)
+        save(figure, out)
     pyplot.close(figure)
+
+
+def save(figure: Any, out: Path) -> None:
+    """Whole or not at all; a PDF without the time, so that the same runs give the same bytes."""
+    with atomic.landing(out) as part:
+        figure.savefig(part, dpi=300, metadata={"CreationDate": None} if out.suffix == ".pdf" else None)
 
 
 def _check(runs: Runs, ids: Sequence[str], metric: str) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from bfrbench.errors import InputError, UsageError
 from bfrbench.leaderboard.table import arrow
+from bfrbench.report.figure import save
 from bfrbench.report.runs import Run, Runs
 from bfrbench.stats.means import mean_estimate
 from bfrbench.stats.people import codes
@@ -88,7 +89,7 @@ def draw(runs: Runs, label: str, found: Sequence[Point], outs: Sequence[Path]) -
         panel.tick_params(labelsize=7)
     axes[0][0].legend(fontsize=6)
     for out in outs:
-        figure.savefig(out, dpi=300, metadata={"CreationDate": None} if out.suffix == ".pdf" else None)
+        save(figure, out)
     pyplot.close(figure)
 
 

@@ -71,6 +71,10 @@ class LoadedRestorer:
         """Restore one image: uint8, RGB, H×W×3."""
         from bfrbench.imaging.convert import from_tensor, to_tensor
 
+        kind, shape = getattr(image, "dtype", None), tuple(getattr(image, "shape", ()))
+        if str(kind) != "uint8" or len(shape) != 3 or shape[2] != 3:
+            given = f"{type(image).__name__} of {kind} and shape {shape}" if kind is not None else type(image).__name__
+            raise UsageError(f"{self.ref} was given a {given}", "give a NumPy array: uint8, RGB, height × width × 3")
         lq = to_tensor(image).unsqueeze(0).to(self.context.device)
         return from_tensor(self.restore(Batch(("image",), lq, (seed,)))[0])
 

@@ -31,14 +31,20 @@ def path_of(weights: Path) -> Path:
     return weights.with_suffix(".toml")
 
 
-def write_card(weights: Path, facts: Mapping[str, Any], data: Iterable[str], origin: Mapping[str, Any] | None) -> None:
-    """TOML, because that is what every card here is."""
+def write_card(
+    weights: Path,
+    facts: Mapping[str, Any],
+    data: Iterable[str],
+    origin: Mapping[str, Any] | None,
+    known: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """TOML, because that is what every card here is. `known` are more facts of some of the data sets."""
     lines, own = _pairs(facts), list(dict.fromkeys(data))
     if origin:
         lines += ["", "[origin]", *_pairs({key: value for key, value in origin.items() if key != "data"})]
     before = [name for name in (origin or {}).get("data", []) if name not in own]
     for name in (*own, *before):
-        lines += ["", "[[data]]", *_pairs({"set": name, "licence": _licence(name)})]
+        lines += ["", "[[data]]", *_pairs({"set": name, **(known or {}).get(name, {}), "licence": _licence(name)})]
         lines += _pairs({"seen_by": "its origin alone"}) if name in before else []
     atomic.write_text(path_of(weights), "\n".join(lines) + "\n")
 

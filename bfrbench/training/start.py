@@ -93,7 +93,8 @@ def train(
             raise KeyboardInterrupt(f"the same command with --resume goes on from {images} images") from None
         result = out / "result.safetensors"
         if me.first:
-            _write_result(result, what, task, trainer.average.network, trainer.clock, changes, origin, seen)
+            sizes = {name: {"images": len(samples)} for name, samples in zip(faces.names, faces.sets, strict=True)}
+            _write_result(result, what, task, trainer.average.network, trainer.clock, changes, origin, seen, sizes)
             if trainer.clock.bad_steps:
                 _say(f"{trainer.clock.bad_steps} phases of {trainer.clock.steps} steps were skipped: NaN or infinity")
         return result
@@ -123,7 +124,7 @@ def export(place: Path, out: Path) -> Path:
     checkpoint.load_networks(kept, {"average": network})
     clock = Clock(**checkpoint.clock_of(kept))
     changes = [each for each in folder.changes(run) if each["at"] <= clock.images]
-    _write_result(out, what, task, network, clock, changes, folder.origin(run), folder.seen(run))
+    _write_result(out, what, task, network, clock, changes, folder.origin(run), folder.seen(run), {})
     return out
 
 
@@ -244,6 +245,7 @@ def _write_result(
     changes: list[Change],
     origin: dict[str, Any] | None,
     seen: Seen,
+    sizes: dict[str, dict[str, int]],
 ) -> None:
     """The weights as the restorer reads them, and a card of what they rest on."""
     from safetensors.torch import save_file
@@ -268,8 +270,9 @@ def _write_result(
         "images": clock.images,
         "checkpoint": checkpoint.folder(path.parent, clock.images).name,
         "bad_steps": clock.bad_steps,
+        "left_out": clock.unreadable,
         "bfrbench": bfrbench.__version__,
         "loss_networks": list(dict.fromkeys([*seen.loss_networks, *(origin or {}).get("loss_networks", [])])),
         "changed": [f"at {each['at']:,} images: {', '.join(each['what'])}" for each in changes],
     }
-    write_card(path, facts, seen.data, origin)
+    write_card(path, facts, seen.data, origin, sizes)

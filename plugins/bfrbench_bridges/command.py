@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from bfrbench.contracts import Batch
 from bfrbench.errors import RestorerError, UsageError
 from bfrbench.restorers import RestorerContext
-from bfrbench_bridges.folder import index_images
+from bfrbench_bridges.folder import index_images, read_result
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +84,6 @@ class Command:
         import torch
 
         from bfrbench.imaging.convert import to_tensor
-        from bfrbench.imaging.read import read_image
         from bfrbench.imaging.resize import resize_batch
 
         if not any(target.rglob("*")):
@@ -92,8 +91,8 @@ class Command:
         written = index_images(target)
         size = (batch.lq.shape[-2], batch.lq.shape[-1])
         results = []
-        for image_id, name in zip(batch.ids, names, strict=True):
-            result = to_tensor(read_image(_result_of(name, image_id, written)))
+        for image_id, name, lq in zip(batch.ids, names, batch.lq, strict=True):
+            result = to_tensor(read_result(_result_of(name, image_id, written), lq))
             if tuple(result.shape[1:]) != size and not self.resize:
                 problem = (
                     f"the result of {image_id!r} is {result.shape[2]}×{result.shape[1]} px, not {size[1]}×{size[0]}"

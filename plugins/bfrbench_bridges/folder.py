@@ -33,7 +33,7 @@ class FinishedFolder:
 
         from bfrbench.imaging.convert import to_tensor
 
-        results = [to_tensor(self._read(image_id)) for image_id in batch.ids]
+        results = [to_tensor(self._read(image_id, lq)) for image_id, lq in zip(batch.ids, batch.lq, strict=True)]
         for image_id, result in zip(batch.ids, results, strict=True):
             if result.shape != batch.lq.shape[1:]:
                 here, wanted = tuple(result.shape[1:]), tuple(batch.lq.shape[2:])
@@ -41,14 +41,26 @@ class FinishedFolder:
                 raise RestorerError(problem, f"this board takes {wanted[1]}×{wanted[0]} px: resize the results once")
         return torch.stack(results).to(batch.lq.device)
 
-    def _read(self, image_id: str) -> U8Image:
+    def _read(self, image_id: str, lq: Tensor) -> U8Image:
         name = self.pattern.replace("{id}", image_id)
         key = Path(name).with_suffix("").as_posix() if Path(name).suffix.lower() in SUFFIXES else name
         if key not in self.files:
             raise RestorerError(
                 f"{self.root} has no result for image {image_id!r} (looked for {name})", suggestion(key, self.files)
             )
-        return read_image(self.files[key])
+        return read_result(self.files[key], lq)
+
+
+def read_result(path: Path, lq: Tensor) -> U8Image:
+    """What a program made of an image; one that lost its colour on the way is not what it restored."""
+    from PIL import Image
+
+    image = read_image(path)
+    with Image.open(path) as opened:
+        grey = opened.mode in ("1", "L", "LA", "I", "I;16", "F")
+    if grey and not bool((lq == lq[:1]).all()):
+        raise RestorerError(f"{path.name} is a grey picture of a coloured face", "let it be saved in colour")
+    return image
 
 
 def index_images(root: Path) -> dict[str, Path]:

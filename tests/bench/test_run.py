@@ -22,7 +22,7 @@ from bfrbench.bench.run import execute
 from bfrbench.bench.scorecard import Scorecard
 from bfrbench.bench.settings import Settings
 from bfrbench.contracts import Batch, Sample
-from bfrbench.errors import OutputError, UsageError
+from bfrbench.errors import OutputError, UsageError, WeightsError
 from bfrbench.restorers import LoadedRestorer, load_restorer
 from tests.bench.noise import Noise, noise_stage
 
@@ -252,6 +252,24 @@ def test_a_shard_that_was_done_and_could_not_land_lands_the_next_time(
     assert list((tmp_path / "run" / "open").glob("*.parquet"))
     card = run(tmp_path / "run", count=8, shard=4, batch=4)
     assert card.results_digest == run(tmp_path / "whole", count=8, shard=4, batch=4).results_digest
+
+
+@pytest.mark.parametrize(("low", "high", "told"), [(-1, 1, "from -1"), (0, 255, "to 2"), (0, 1.05, "")])
+def test_answers_in_another_range_are_told(low: float, high: float, told: str, tmp_path: Path) -> None:
+    class Ranged:
+        def restore(self, batch: Batch) -> torch.Tensor:
+            return batch.lq * (high - low) + low
+
+    notes = run(tmp_path / "run", Ranged(), count=4).observed.notes
+    assert bool(notes) == bool(told)
+    assert all(told in note and "clipped to [0, 1]" in note and "another range" in note for note in notes)
+
+
+def test_a_run_that_cannot_start_takes_no_folder(tmp_path: Path) -> None:
+    stage = noise_stage(4, metrics=("lpips-alex",), protocol="bfrbench-v1")
+    with pytest.raises(WeightsError, match="lpips-alex"):
+        execute(make_plan("bicubic", stage, Settings(out=tmp_path / "run")))
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_version_of_a_library_does_not_mix_in(tmp_path: Path) -> None:

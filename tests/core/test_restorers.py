@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,22 @@ def test_an_answer_of_another_shape_is_refused_by_name() -> None:
 def test_a_reference_that_makes_no_sense_says_why(ref: str, options: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         bfrbench.load_restorer(ref, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.zeros((64, 64, 3)), "ndarray of float64"),
+        (np.zeros((64, 64, 3), np.uint16), "of uint16"),
+        (np.zeros((3, 64, 64), np.uint8), "shape (3, 64, 64)"),
+        (np.zeros((64, 64), np.uint8), "shape (64, 64)"),
+        (torch.zeros(64, 64, 3), "Tensor of torch.float32"),
+        ([[1, 2, 3]], "given a list"),
+    ],
+)
+def test_what_is_no_image_is_refused_and_not_restored(image: object, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        bfrbench.load_restorer("bicubic")(image)  # type: ignore[arg-type]
 
 
 def test_a_misspelt_option_is_not_swallowed() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bfrbench.contracts import Sample
+from bfrbench.contracts import Box, Face, Pose, Sample
 from bfrbench.data import open_dataset
 from bfrbench.data.imageset import ImageSet
 from bfrbench.data.posing import label_pose, nose_offset
@@ -23,6 +23,7 @@ from bfrbench.errors import BfrbenchError, InputError, UsageError
 from bfrbench.faces import align
 from bfrbench.faces.detect import FaceDetector, load_detector
 from bfrbench.imaging.read import read_image
+from bfrbench.imaging.write import write_image
 from tests.data.making import folder_of
 from tests.shared_data import faces_hq, shared
 from tests.shared_weights import shared_store
@@ -229,6 +230,35 @@ def test_labels_of_a_real_set_agree_with_the_noses_offset_and_stay_with_the_set(
     assert labelled.identity is not None
     assert data[whole.ids[-1]].pose is None
     assert data[whole.ids[-1]].points is not None
+
+
+def test_a_detectors_points_are_told_and_not_given_to_metrics(tmp_path: Path) -> None:
+    """A label never changes what a protocol measures: points that are `given` are the set's own."""
+    folder = folder_of(tmp_path, ["a.png", "b.png", "c.png"])
+    opened: list[str] = []
+    points = np.float32([[40, 60], [80, 60], [60, 80], [45, 95], [75, 95]])
+
+    class Finder:
+        name = "finder"
+
+        def __call__(self, image: np.ndarray) -> list[Face]:
+            return [Face(Box(0, 0, 9, 9), points, 1.0)] if image[0, 0, 0] != 7 else []
+
+    def finder() -> Finder:
+        opened.append("once")
+        return Finder()
+
+    write_image(folder / "b.png", np.full((64, 64, 3), 7, np.uint8))  # no face
+    (folder / "a.png").write_bytes(b"damaged")
+    for _ in range(2):  # the second run needs the detector again, for what the first did not find
+        done = label_pose(
+            open_dataset(str(folder)), lambda images, where: [Pose(1, 2, 3)] * len(images), finder, named="net"
+        )
+        assert (done.images, done.not_found, [name for name, _ in done.unreadable]) == (1, ("b",), ["a"])
+    assert opened == ["once", "once"]
+    labelled = open_dataset(str(folder))["c"]
+    assert labelled.pose == Pose(1, 2, 3) and labelled.points is None
+    assert pd.read_parquet(done.path)["points_by"].tolist() == ["finder"]
 
 
 def test_the_nose_of_a_level_face_hints_nothing_and_a_turned_one_its_side() -> None:

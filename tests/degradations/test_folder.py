@@ -135,6 +135,13 @@ def test_images_have_the_ids_that_data_sets_give_them(sharp: Path, tmp_path: Pat
         degrade_folder(Job(sharp / "more", tmp_path / "paths", "sr-x4"))
 
 
+def test_a_recipe_for_another_size_is_told(sharp: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["degrade", str(sharp), str(tmp_path / "lq"), "--recipe", "gfpgan"]) == 0
+    assert "gfpgan is meant for 512 px and '00' has 48: did you mean --recipe gfpgan@48?" in capsys.readouterr().err
+    assert main(["degrade", str(sharp), str(tmp_path / "own"), "--recipe", "gfpgan@48"]) == 0
+    assert "note" not in capsys.readouterr().err
+
+
 def test_a_set_inside_its_own_source_is_refused(sharp: Path) -> None:
     with pytest.raises(UsageError, match="would be one of them"):
         degrade_folder(Job(sharp, sharp / "lq", "sr-x4"))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import bfrbench
 from bfrbench.bench import rowtable, scorecard, sealed
 from bfrbench.bench.summary import summarise
 from bfrbench.cli import main
@@ -294,6 +295,15 @@ def test_a_submission_lands_beside_the_others(tmp_path: Path, capsys: pytest.Cap
     assert "New/Model:v1" in [line.restorer for line in build(folder).table.lines]
     with pytest.raises(InputError, match="same restorer"):
         submit(run, tmp_path)
+
+
+def test_a_table_of_ones_own_needs_no_more_than_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    bfrbench.run("bicubic", "studio-ci", out=run, limit=4)
+    assert main(["submit", str(run), "--into", str(tmp_path / "ours")]) == 0
+    assert capsys.readouterr().out.endswith(f"bfrbench leaderboard build {tmp_path / 'ours' / 'studio-ci'}\n")
+    assert main(["leaderboard", "build", str(tmp_path / "ours" / "studio-ci")]) == 0
+    assert "bicubic" in (tmp_path / "ours" / "studio-ci" / "README.md").read_text()
 
 
 def test_a_submission_to_an_unknown_board_or_of_a_failed_run_is_refused(tmp_path: Path) -> None:

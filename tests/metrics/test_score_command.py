@@ -10,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+import bfrbench
 from bfrbench.cli import main
+from bfrbench.errors import WeightsError
 from bfrbench.metrics import Scorer, finalise, load_protocol
 from bfrbench.metrics.certify import Published, certify, overall, read_table
 from bfrbench.metrics.finaliser import Value
@@ -118,6 +120,29 @@ def test_options_that_make_no_sense_are_one_sentence(folders, capsys, arguments,
     restored, gt = folders
     code, _, err = run(capsys, "score", restored, "--gt", gt, "--protocol", "basic-v1", *arguments)
     assert code == 2 and said in err and "Traceback" not in err
+
+
+def test_several_metrics_are_named_in_one_go(folders, capsys):
+    restored, gt = folders
+    code, out, _ = run(
+        capsys, "score", restored, "--gt", gt, "--protocol", "basic-v1", "--metrics", "psnr", "ssim", "--json"
+    )
+    assert code == 0 and set(json.loads(out)["metrics"]) == {"psnr", "ssim"}
+    assert set(bfrbench.score(restored, gt, protocol="basic-v1", metrics="psnr").values) == {"psnr"}
+
+
+def test_what_the_system_refuses_is_a_sentence(folders, tmp_path, capsys):
+    restored, gt = folders
+    code, _, err = run(capsys, "score", restored, "--gt", gt, "--protocol", "basic-v1", "--per-image", tmp_path)
+    assert code == 2 and "directory" in err and "Traceback" not in err and "fault of bfrbench" not in err
+
+
+def test_verification_needs_to_know_who_is_who(folders):
+    restored, gt = folders
+    found = bfrbench.score(restored, gt, metrics=["psnr", "verification"])
+    assert found.skipped == {"verification": "needs identity"} and set(found.values) == {"psnr"}
+    with pytest.raises(WeightsError, match="verification"):  # asked for, now that it can be
+        bfrbench.score(restored, gt, metrics=["psnr", "verification"], identities=dict(zip("abc", "xxy", strict=True)))
 
 
 def test_a_missing_weight_names_the_file_and_everything_else_that_is_missing(folders, capsys):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import bfrbench
 from bfrbench.errors import InputError, RestorerError, UsageError
@@ -44,6 +45,16 @@ def test_results_are_taken_by_id_in_any_order(tmp_path: Path) -> None:
         out = quantise(restorer.restore(given)).permute(0, 2, 3, 1).numpy()
         for image_id, result in zip(given.ids, out, strict=True):
             assert np.array_equal(result, images[image_id])
+
+
+def test_a_grey_result_is_one_of_a_grey_image_only(tmp_path: Path) -> None:
+    for image_id, image in results_in(tmp_path).items():
+        Image.fromarray(image[..., 0]).save(tmp_path / f"{image_id}.png")
+    restorer = bfrbench.load_restorer(f"folder:{tmp_path}")
+    with pytest.raises(RestorerError, match="grey picture of a coloured face"):
+        restorer.restore(batch_of())
+    grey = bfrbench.Batch(IDS, batch_of().lq[:, :1].expand(-1, 3, -1, -1).contiguous(), (0, 1, 2))
+    assert restorer.restore(grey).shape == grey.lq.shape
 
 
 def test_a_pattern_finds_what_other_programs_named(tmp_path: Path) -> None:
@@ -99,6 +110,7 @@ if mode == "hang":
 if mode == "silent": sys.exit(0)
 for path in sorted(source.iterdir()):
     image = ImageOps.invert(Image.open(path))
+    if mode == "grey": image = image.convert("L")
     if mode == "large": image = image.resize((image.width * 2, image.height * 2), Image.Resampling.NEAREST)
     folder = target / "restored_faces"
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,6 +146,7 @@ def test_an_authors_program_restores_whole_batches(program: Path, tmp_path: Path
         ("silent", "wrote nothing.*loaded checkpoint silent"),
         ("large", "48×48 px, not 24×24.*resize=true"),
         ("double", "wrote 2 results for 'anna'"),
+        ("grey", "is a grey picture of a coloured face"),
     ],
 )
 def test_a_program_that_goes_wrong_is_a_sentence_with_its_last_words(program: Path, mode: str, words: str) -> None:
