@@ -39,6 +39,9 @@ def _obstacles(first: Scorecard, second: Scorecard) -> Iterator[str]:
         other = theirs.metrics.get(name)
         if other is not None and other.reference_digest != result.reference_digest:
             yield f"{name} compares with other statistics of {result.reference}"
+    measured = first.provenance.weights, second.provenance.weights
+    if unlike := [name for name in measured[0] if measured[1].get(name, measured[0][name]) != measured[0][name]]:
+        yield f"metrics measured with other files of {', '.join(unlike)}"
     if ours.images != theirs.images:
         yield f"one has {ours.images} images and the other {theirs.images}"
     elif ours.inputs_digest != theirs.inputs_digest:

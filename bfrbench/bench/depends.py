@@ -56,6 +56,17 @@ def source_of(spec: RestorerSpec, package: str) -> dict[str, Digest]:
     return {name: digest for name, digest in found.items() if digest is not None}
 
 
+def weights_of(metrics: Iterable[ProtocolMetric]) -> dict[str, Digest]:
+    """The weight files of metrics that are here."""
+    names = sorted({name for metric in metrics for name in metric.kind.weights})
+    if not names:
+        return {}
+    from bfrbench.weights import WeightStore
+
+    store = WeightStore()
+    return {name: store.digest(name) for name in names if name in store.cards and store.locate(name) is not None}
+
+
 def place_of(word: str) -> Path | None:
     """The file or folder that a word names, if any; what stands on a command line may be no path at all."""
     try:

@@ -63,6 +63,8 @@ class Choices(Frozen):
     save_images: bool = False
     time_limit: float
     versions: dict[str, str]
+    metric_weights: dict[str, Digest] = Field(default_factory=dict)
+    """Of every file that a metric measures with, as it lies here: cards need not know it."""
     source: dict[str, Digest] = Field(default_factory=dict)
     """Of the code itself, which is edited between two versions: rows of two states of it are not mixed."""
 
@@ -152,8 +154,10 @@ def _write_first(path: Path, draft: Manifest) -> None:
 
 def _differences(found: Manifest, draft: Manifest) -> Iterator[str]:
     there, here = (manifest.choices.model_dump(mode="json", exclude={"board"}) for manifest in (found, draft))
+    known = there["metric_weights"].keys() & here["metric_weights"].keys()  # one may have been fetched meanwhile
     for side, manifest in ((there, found), (here, draft)):
         side |= {"board": manifest.choices.board.name, "images": len(manifest.ids)}
+        side["metric_weights"] = {name: side["metric_weights"][name] for name in known}
     yield from _compare(there, here, "")
     if len(found.ids) == len(draft.ids) and found.ids != draft.ids:
         yield "the ids of the images differ"

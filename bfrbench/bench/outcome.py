@@ -112,6 +112,7 @@ def _provenance(journal: Journal) -> Provenance:
         seed=choices.board.seed,
         limit=choices.limit,
         time_limit=choices.time_limit,
+        weights=choices.metric_weights,
     )
 
 

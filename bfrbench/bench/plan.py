@@ -188,6 +188,7 @@ def _draft(
         save_images=settings.save_images,
         time_limit=settings.time_limit or layout.time_limit,
         versions=provenance.versions(),
+        metric_weights=depends.weights_of(stage.metrics),
         source=source,
     )
     return Manifest(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bfrbench import progress
-from bfrbench.bench import concluding, scorecard, sealed
+from bfrbench.bench import concluding, depends, scorecard, sealed
 from bfrbench.bench import manifest as manifests
 from bfrbench.bench.claims import Claims
 from bfrbench.bench.headway import Headway, images_done
@@ -38,11 +38,14 @@ _CONCLUSION = "scorecard"
 
 def execute(plan: Plan) -> Scorecard:
     """Do what is still to do, together with whoever else works in the folder, and give the scorecard."""
-    fresh = not (plan.folder / manifests.FILE).exists()
-    references = _foresee(plan) if fresh else None
+    references, draft = None, plan.draft
+    if not (plan.folder / manifests.FILE).exists():
+        references = _foresee(plan)
+        choices = draft.choices.model_copy(update={"metric_weights": depends.weights_of(plan.stage.metrics)})
+        draft = draft.model_copy(update={"choices": choices})  # with what was fetched just now
     with writing(plan.folder):
         plan.folder.mkdir(parents=True, exist_ok=True)
-        manifest = manifests.adopt(plan.folder, plan.draft, any_threads=plan.settings.threads is None)
+        manifest = manifests.adopt(plan.folder, draft, any_threads=plan.settings.threads is None)
     journal = Journal(plan.folder, manifest)
     run = _Run(plan, journal, references)
     run.audit()

@@ -135,6 +135,8 @@ class Provenance(Frozen):
     seed: int
     limit: int | None
     time_limit: float
+    weights: dict[str, Digest] = pydantic.Field(default_factory=dict)
+    """Of the files that metrics measured with; those of the restorer are with the restorer."""
 
 
 class Observed(Frozen):

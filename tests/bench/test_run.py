@@ -16,13 +16,14 @@ import torch
 from bfrbench.bench import depends, scorecard
 from bfrbench.bench import manifest as manifests
 from bfrbench.bench.checking import read_rows, scorecard_problems
+from bfrbench.bench.comparing import check_comparable
 from bfrbench.bench.journal import Journal
 from bfrbench.bench.plan import Plan, make_plan
 from bfrbench.bench.run import execute
 from bfrbench.bench.scorecard import Scorecard
 from bfrbench.bench.settings import Settings
 from bfrbench.contracts import Batch, Sample
-from bfrbench.errors import OutputError, UsageError, WeightsError
+from bfrbench.errors import NotComparable, OutputError, UsageError, WeightsError
 from bfrbench.restorers import LoadedRestorer, load_restorer
 from tests.bench.noise import Noise, noise_stage
 
@@ -270,6 +271,21 @@ def test_a_run_that_cannot_start_takes_no_folder(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="lpips-alex"):
         execute(make_plan("bicubic", stage, Settings(out=tmp_path / "run")))
     assert not (tmp_path / "run").exists()
+
+
+def test_the_files_that_metrics_measure_with_are_part_of_a_run(tmp_path: Path) -> None:
+    stage = noise_stage(4, metrics=("ids-lite",), protocol="lite", size=128)
+    card = execute(make_plan("bicubic", stage, Settings(out=tmp_path / "run")))
+    assert list(card.provenance.weights) == ["lite-metrics"]
+    manifest = tmp_path / "run" / "manifest.json"
+    data = json.loads(manifest.read_text())
+    data["choices"]["metric_weights"]["lite-metrics"] = "0" * 64
+    manifest.write_text(json.dumps(data))
+    with pytest.raises(UsageError, match=r"metric_weights\.lite-metrics: '000"):
+        execute(make_plan("bicubic", stage, Settings(out=tmp_path / "run")))
+    other = card.provenance.model_copy(update={"weights": {"lite-metrics": "0" * 64}})
+    with pytest.raises(NotComparable, match="measured with other files of lite-metrics"):
+        check_comparable(card, card.model_copy(update={"provenance": other}))
 
 
 def test_another_version_of_a_library_does_not_mix_in(tmp_path: Path) -> None:
