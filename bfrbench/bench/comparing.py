@@ -83,6 +83,13 @@ def goodness(result: MetricResult, value: float) -> float:
     return value if result.higher_is_better else -value
 
 
+def arrow(result: MetricResult) -> str:
+    """Where better lies."""
+    if result.ideal is not None:
+        return f"→{result.ideal:g}"
+    return "↑" if result.higher_is_better else "↓"
+
+
 def surroundings(first: Scorecard, second: Scorecard) -> list[tuple[str, str, str]]:
     """What else differs: versions, device, restorer, layout."""
     found = []

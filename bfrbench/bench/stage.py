@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from bfrbench import digests
 from bfrbench.bench.board import GIVEN, Board, load_board
+from bfrbench.degradations.given import Given
 from bfrbench.digests import Digest
 from bfrbench.errors import InputError, UsageError
 from bfrbench.metrics import Protocol as MetricProtocol
 from bfrbench.metrics import ProtocolMetric, load_protocol
+from bfrbench.metrics.scorer import lacking
 from bfrbench.specs import Need
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 DIGEST_FORM = 1
 """Raised when the same board file would come to other images."""
-FINALISERS_NEED: tuple[Need, ...] = ("reference",)
-"""What metrics need that neither images nor labels carry."""
 
 
 class Samples(Protocol):
@@ -58,7 +58,7 @@ class Stage:
         found: list[Need] = ["lq"]
         if self.has_ground_truth:
             found.append("gt")
-        if self.recipe is not None:
+        if self.recipe is not None and not isinstance(self.recipe, Given):  # whose draws name a file, and no operation
             found.append("draws")
         if self.has_identity:
             found.append("identity")
@@ -67,9 +67,8 @@ class Stage:
     @property
     def skipped(self) -> dict[str, str]:
         """Metrics that this set cannot answer, and what they lack."""
-        given = (*self.available, *FINALISERS_NEED)
-        lacking = {one.name: [need for need in one.needs if need not in given] for one in self.protocol.metrics}
-        return {name: f"needs {' and '.join(needs)}" for name, needs in lacking.items() if needs}
+        needs = {one.name: lacking(one, self.available) for one in self.protocol.metrics}
+        return {name: f"needs {' and '.join(some)}" for name, some in needs.items() if some}
 
     @property
     def metrics(self) -> tuple[ProtocolMetric, ...]:

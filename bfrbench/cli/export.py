@@ -54,8 +54,9 @@ def export(
         raise UsageError(f"{onnx} is already there", "choose another name or say --force")
     from bfrbench.restorers import load_restorer
     from bfrbench.restorers.exporting import export_onnx
+    from bfrbench.restorers.options import parse_options
 
-    options: dict[str, Any] = dict(pair.partition("=")[::2] for pair in option or ())
+    options: dict[str, Any] = parse_options(option or ())
     loaded = load_restorer(restorer, precision="float16" if fp16 else "float32", **options)
     report = export_onnx(loaded, onnx, opset=opset, dynamic_batch=dynamic_batch, seed=seed)
     if json:

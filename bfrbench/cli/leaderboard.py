@@ -73,7 +73,7 @@ def show(built: Built) -> None:
             line.restorer,
             *(texts.plain_number(line.numbers.get(column.name)) for column in table.columns),
             *texts.cost(line),
-            "; ".join(filter(None, [line.note, *line.flags])),
+            line.notes,
         )
         for line in table.lines
     ]

@@ -12,7 +12,7 @@ from bfrbench.cli.output import Json, print_json, print_table
 from bfrbench.errors import InputError
 
 if TYPE_CHECKING:
-    from bfrbench.bench.scorecard import Measured, MetricResult, Scorecard
+    from bfrbench.bench.scorecard import Measured, Scorecard
 
 app = cyclopts.App(name="scorecard", help="Show, validate and compare scorecards.")
 
@@ -151,6 +151,8 @@ def schema() -> None:
 
 def show_card(card: Scorecard, *, breakdowns: bool = False) -> None:
     """The table that a run ends with."""
+    from bfrbench.bench.comparing import arrow
+
     results, seen = card.results, card.observed
     title = f"{results.restorer.ref} on {results.board}: {results.status}, {results.images} of {results.total} images"
     lines = [_line(name, "all", result) for name, result in results.metrics.items()]
@@ -160,7 +162,7 @@ def show_card(card: Scorecard, *, breakdowns: bool = False) -> None:
             for cell in results.breakdowns
             for name, measured in cell.metrics.items()
         ]
-    arrows = {name: _direction(result) for name, result in results.metrics.items()}
+    arrows = {name: arrow(result) for name, result in results.metrics.items()}
     shown = [(f"{name} {arrows[name]}", *rest) for name, *rest in lines]
     print_table(("metric", "where", "value", "95 % interval", "n", "notes"), shown, title=title)
     for name, why in results.skipped.items():
@@ -177,12 +179,6 @@ def show_card(card: Scorecard, *, breakdowns: bool = False) -> None:
 
 def where(breakdown: str, group: str) -> str:
     return "all" if breakdown == "all" else f"{breakdown} {group}"
-
-
-def _direction(result: MetricResult) -> str:
-    if result.ideal is not None:
-        return f"→{result.ideal:g}"
-    return "↑" if result.higher_is_better else "↓"
 
 
 def _line(name: str, place: str, measured: Measured) -> tuple[str, ...]:

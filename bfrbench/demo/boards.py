@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,16 +38,13 @@ def show_boards(restorers: Sequence[str], out: Path, *, full: bool) -> list[Boar
 
 
 def _show(board: str, limit: int | None, restorers: Sequence[str], out: Path) -> BoardShown:
-    import bfrbench
     from bfrbench import atomic
     from bfrbench.leaderboard import build
     from bfrbench.leaderboard.submitting import submit
     from bfrbench.report.page import render
     from bfrbench.report.runs import open_runs
 
-    runs = [out / "runs" / (f"{board}-{limit}" if limit else board) / ref for ref in restorers]
-    for ref, run in zip(restorers, runs, strict=True):
-        bfrbench.run(ref, board, out=run, save_images=True, limit=limit)
+    runs = _run(board, limit, restorers, out / "runs")
     folder = _fresh(board, out / "leaderboards")
     for run in runs:
         submit(run, folder.parent)
@@ -56,6 +53,23 @@ def _show(board: str, limit: int | None, restorers: Sequence[str], out: Path) ->
     report = out / f"{board}.html"
     atomic.write_text(report, render(open_runs(runs)))
     return BoardShown(board, built, folder / "leaderboard.html", report)
+
+
+def _run(board: str, limit: int | None, restorers: Sequence[str], out: Path) -> list[Path]:
+    """The folders of finished runs, named after the code too: after an update nothing old is in the way."""
+    from bfrbench import digests
+    from bfrbench.bench.plan import make_plan
+    from bfrbench.bench.run import execute
+    from bfrbench.bench.settings import Settings
+    from bfrbench.bench.stage import open_stage
+
+    stage, runs = open_stage(board), []
+    for ref in restorers:
+        plan = make_plan(ref, stage, Settings(save_images=True, limit=limit))
+        code = digests.of_data(plan.draft.choices.source)[:8]
+        runs.append(out / (f"{board}-{limit}" if limit else board) / f"{ref}-{code}")
+        execute(replace(plan, folder=runs[-1]))
+    return runs
 
 
 def _fresh(board: str, boards: Path) -> Path:

@@ -11,7 +11,7 @@ from bfrbench.bench.board import FILE as BOARD_FILE
 from bfrbench.bench.board import Board, load_board
 from bfrbench.leaderboard import texts
 from bfrbench.leaderboard.entries import read_entries
-from bfrbench.leaderboard.table import Leaderboard, Line, make_table
+from bfrbench.leaderboard.table import Leaderboard, make_table
 from bfrbench.metrics import load_protocol
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
@@ -55,8 +55,4 @@ def html(table: Leaderboard) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     shown = {"rank": texts.rank, "plain": texts.plain_number, "short": texts.short, "cost": texts.cost}
-    return page.render(board=table, notes=_notes, cost_head=texts.COST_HEAD, **shown)
-
-
-def _notes(line: Line) -> str:
-    return "; ".join([line.note] * bool(line.note) + list(line.flags))
+    return page.render(board=table, cost_head=texts.COST_HEAD, **shown)

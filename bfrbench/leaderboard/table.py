@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from bfrbench.bench.board import Board
-from bfrbench.bench.comparing import goodness
+from bfrbench.bench.comparing import arrow, goodness
 from bfrbench.bench.intervals import is_mean, rounded
 from bfrbench.bench.rowtable import rows_of
 from bfrbench.bench.scorecard import MetricResult
@@ -62,6 +62,11 @@ class Line:
     images: int
     numbers: Mapping[str, Number]
     results_digest: str
+
+    @property
+    def notes(self) -> str:
+        """Why it has no rank, and what else to know of it."""
+        return "; ".join(filter(None, (self.note, *self.flags)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +193,6 @@ def _places(entries: Sequence[Entry]) -> dict[tuple[str, str], int]:
 
 def _goodness(result: MetricResult) -> float | None:
     return None if result.value is None else goodness(result, result.value)
-
-
-def arrow(result: MetricResult) -> str:
-    if result.ideal is not None:
-        return f"→{result.ideal:g}"
-    return "↑" if result.higher_is_better else "↓"
 
 
 def split_line(entries: Sequence[Entry], protocol: Protocol) -> list[Line]:

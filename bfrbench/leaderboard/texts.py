@@ -33,8 +33,7 @@ def _head(board: Leaderboard) -> list[str]:
 
 def _cells(board: Leaderboard, line: Line) -> list[str]:
     numbers = [markdown_number(line.numbers.get(column.name)) for column in board.columns]
-    notes = "; ".join([line.note] * bool(line.note) + list(line.flags))
-    return [rank(line), line.restorer, *numbers, *cost(line), line.licence, notes]
+    return [rank(line), line.restorer, *numbers, *cost(line), line.licence, line.notes]
 
 
 def cost(line: Line) -> tuple[str, str, str, str]:
@@ -109,9 +108,8 @@ def csv_text(board: Leaderboard) -> str:
     writer.writerow(["kind", "rank", "best", "worst", "restorer", *names, *COST, "licence", "notes"])
     for line in board.lines:
         numbers = [value for column in board.columns for value in _three(line.numbers.get(column.name))]
-        notes = "; ".join([line.note] * bool(line.note) + list(line.flags))
         ranks = (line.rank, line.best, line.worst)
-        end = (line.seconds, line.memory, line.parameters, line.macs, line.licence, notes)
+        end = (line.seconds, line.memory, line.parameters, line.macs, line.licence, line.notes)
         writer.writerow(["measured", *map(_raw, ranks), line.restorer, *map(_raw, (*numbers, *end))])
     return out.getvalue()
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bfrbench import atomic
-from bfrbench.bench.comparing import goodness
+from bfrbench.bench.comparing import arrow, goodness
 from bfrbench.errors import InputError, UsageError
 from bfrbench.leaderboard import texts
-from bfrbench.leaderboard.table import arrow
 from bfrbench.report.pictures import images_of, sources
 from bfrbench.report.runs import Runs, open_inputs
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bfrbench.bench.comparing import goodness
+from bfrbench.bench.comparing import arrow, goodness
 from bfrbench.errors import InputError
-from bfrbench.leaderboard.table import arrow
 from bfrbench.report.pictures import Sizes, pictures, sources
 from bfrbench.report.runs import IMAGES, Run, Runs, open_inputs
 

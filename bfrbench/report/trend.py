@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bfrbench.bench.comparing import arrow
 from bfrbench.errors import InputError, UsageError
-from bfrbench.leaderboard.table import arrow
 from bfrbench.report.figure import save
 from bfrbench.report.runs import Run, Runs
 from bfrbench.stats.means import mean_estimate
