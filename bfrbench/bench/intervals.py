@@ -125,18 +125,10 @@ def _mean(metric: ProtocolMetric, rows: Sequence[Row], context: Context) -> tupl
     """People resampled; the images that the mean leaves out are left out here too."""
     from bfrbench.stats import mean_estimate, rate_estimate
 
-    finaliser, failure = metric.kind.finaliser, metric.kind.failure
+    finaliser = metric.kind.finaliser
     assert isinstance(finaliser, Mean)
-    values, people = [], []
-    for row in rows:
-        number = finaliser.of(row.value) if row.status == "ok" and row.value is not None else None
-        if number is None or not math.isfinite(number):
-            infinite = number is not None and math.isinf(number)
-            if failure == "leave-out" or infinite:
-                continue
-            number = failure
-        values.append(number)
-        people.append(context.identities.get(row.id))
+    kept = [(number, row.id) for row in rows if math.isfinite(number := finaliser.each(row))]
+    values, people = [number for number, _ in kept], [context.identities.get(name) for _, name in kept]
     if len(values) > 1 and metric.unit == SHARE:
         interval = rate_estimate(values, people, level=LEVEL).interval
     else:

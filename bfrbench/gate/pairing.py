@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bfrbench.bench.rowtable import rows_of
-from bfrbench.contracts import Row
 from bfrbench.metrics import ProtocolMetric
 from bfrbench.metrics.mean import Mean
 from bfrbench.stats import aligned
@@ -62,13 +60,6 @@ def numbers_of(pairs: Pairs, metric: ProtocolMetric) -> Numbers:
 
 def numbers_of_side(rows: pa.Table, metric: ProtocolMetric) -> Floats:
     """What a mean is taken of, in the order of the rows: NaN for what it leaves out, infinite for an identical pair."""
-    finaliser, failure = metric.kind.finaliser, metric.kind.failure
+    finaliser = metric.kind.finaliser
     assert isinstance(finaliser, Mean)
-    costs = math.nan if failure == "leave-out" else float(failure)
-    return np.array([_number(row, finaliser, costs) for row in rows_of(rows, metric.rows)])
-
-
-def _number(row: Row, finaliser: Mean, costs: float) -> float:
-    if row.status != "ok" or row.value is None or math.isnan(row.value):
-        return costs
-    return finaliser.of(row.value)
+    return np.array([finaliser.each(row) for row in rows_of(rows, metric.rows)])

@@ -54,6 +54,12 @@ class Mean(Finaliser[Numbers]):
             return Value(None, 0, failed, extra, note)
         return Value(self.combine(values), len(values), failed, extra)
 
+    def each(self, row: Row) -> float:
+        """What a row adds to the mean: NaN where it is left out, infinite where its pair is identical."""
+        if row.status != "ok" or row.value is None or math.isnan(row.value):
+            return math.nan if self.failure == "leave-out" else self.failure
+        return self.of(row.value)
+
     def of(self, value: float) -> float:
         """What of a row's value is averaged; infinite for a pair that counts as identical."""
         return value

@@ -78,12 +78,12 @@ class Faceset:
         word = hashlib.blake2b(f"{self.seed}/{n}/flip".encode(), digest_size=1).digest()[0]
         return self.flip and bool(word & 1)
 
-    def keep(self, where: Path | None) -> None:
-        """Decode everything once, into memory that workers share or into files of this folder."""
+    def keep(self, where: Path | None, me: Ranks) -> None:
+        """Decode everything once, into memory that workers share or, with the other processes, into this folder."""
         self.caches = []
         for source, (samples, name) in enumerate(zip(self.sets, self.names, strict=True)):
-            file = where / f"set-{source}.u8" if where else None
-            self.caches.append(Cache(partial(self._fitted, source), len(samples), self.size, name, file))
+            base = where / f"set-{source}" if where else None
+            self.caches.append(Cache(partial(self._fitted, source), len(samples), self.size, name, base, me))
 
 
 def fitted(image: U8Image, size: int, name: str) -> U8Image:

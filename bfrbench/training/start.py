@@ -201,7 +201,7 @@ def _pairs(
 
     run = what.recipe.run
     if run.cache != "none":
-        faces.keep(out / "cache" / f"rank-{me.rank}" if run.cache == "disk" else None)
+        faces.keep(out / "cache" if run.cache == "disk" else None, me)
     return Pairs(faces, recipe, task.views, apply=run.degrade_on == "workers", labeller=labeller)
 
 

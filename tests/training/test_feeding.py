@@ -109,7 +109,7 @@ def test_the_cache_changes_nothing(photographs: Path, tmp_path: Path) -> None:
     faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
     plain = [faces.read(faces.sampler[n]).image.copy() for n in range(12)]
     for where in (None, tmp_path / "cache"):
-        faces.keep(where)
+        faces.keep(where, Ranks())
         assert all(np.array_equal(faces.read(faces.sampler[n]).image, plain[n]) for n in range(12))
 
 
@@ -133,7 +133,7 @@ def test_a_cache_serves_workers_and_names_what_cannot_be_read_when_its_turn_come
     (copied / "05.png").write_bytes(b"not an image")
     faces = Faceset([open_dataset(str(copied))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
     before = [faces.read(faces.sampler[n]).image for n in range(12) if "05" not in faces.id_of(faces.sampler[n])]
-    faces.keep(tmp_path / "cache" if kind == "disk" else None)
+    faces.keep(tmp_path / "cache" if kind == "disk" else None, Ranks())
     feed = Feed(Pairs(faces, None, 0, apply=True), RunConfig(images=1, batch=12, workers=1), Ranks(), CPU)
     ((_, batch, names),) = next(feed(0))
     assert len(names) == 1 and "05" in names[0]
@@ -146,7 +146,7 @@ def test_a_cache_that_finds_no_room_says_so(photographs: Path, tmp_path: Path) -
     (tmp_path / "cache").write_text("a file where the folder should be")
     faces = Faceset([open_dataset(str(photographs))], [1.0], size=32, seed=0, flip=False, names=["photographs"])
     with pytest.raises(OutputError, match=r"the cache .*cannot be written .*run\.cache"):
-        faces.keep(tmp_path / "cache")
+        faces.keep(tmp_path / "cache", Ranks())
 
 
 def test_an_unreadable_image_gives_way_to_another_and_is_named(photographs: Path, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_the_cache_keeps_what_is_known_of_a_picture() -> None:
     faces = Faceset([samples], [1.0], size=64, seed=0, flip=False, names=["studio-ci"])
     places = [faces.sampler[n] for n in range(3)]
     plain = [faces.read(place) for place in places]
-    faces.keep(None)
+    faces.keep(None, Ranks())
     for place, before in zip(places, plain, strict=True):
         after = faces.read(place)
         assert (after.id, after.identity, after.pose) == (before.id, before.identity, before.pose)

@@ -158,6 +158,7 @@ def test_two_processes_agree_with_one_on_path_length_and_ada_and_resume_to_the_b
 ) -> None:
     """Only the first process's state is kept, for all of them."""
     sets = ("run.micro_batch=4", "task.path_weight=2", "task.path_every=1", "task.augmentation=ada", "task.mixing=0")
+    sets = (*sets, "run.cache=disk")  # of two processes each decodes a half, and both read all
 
     def trained(name: str, images: int, processes: int, *more: str) -> Path:
         chosen = [word for setting in (*sets, f"run.images={images}") for word in ("--set", setting)]
@@ -174,6 +175,9 @@ def test_two_processes_agree_with_one_on_path_length_and_ada_and_resume_to_the_b
             return float(held.get_tensor(f"task/{name}"))
 
     one, two = trained("one", 16, 1), trained("two", 32, 2)
+    parts = sorted((tmp_path / "two" / "cache").iterdir())
+    assert [part.name for part in parts] == ["set-0-0-of-2.u8", "set-0-1-of-2.u8"]
+    assert [part.stat().st_size for part in parts] == [6 * 16 * 16 * 3] * 2
     assert state(one, "path-mean") > 0 and state(one, "augment-strength") > 0
     assert state(two, "path-mean") == pytest.approx(state(one, "path-mean"), rel=1e-2)
     assert state(two, "augment-strength") == state(one, "augment-strength")
