@@ -180,15 +180,15 @@ def restore(loaded: LoadedRestorer, request: Request) -> Answer:
 def out_of_range(out: Tensor, ids: tuple[str, ...]) -> tuple[str, ...]:
     """A word on images that lie far outside of [0, 1] and lose it by clipping: a restorer in another range."""
     low, high = out.aminmax()
-    if low >= -_BESIDE and high <= 1 + _BESIDE:
+    if low >= -_BESIDE and high <= 1 + _BESIDE:  # not so where there is a NaN
         return ()
-    shares = ((out < -_BESIDE) | (out > 1 + _BESIDE)).flatten(1).float().mean(1).tolist()
-    found = [(name, share) for name, share in zip(ids, shares, strict=True) if share > _MANY]
-    if not found:
+    outside = ((out < -_BESIDE) | (out > 1 + _BESIDE)).flatten(1).float().mean(1)
+    share, worst = float(outside.max()), int(outside.argmax())
+    if share <= _MANY:
         return ()
-    name, share = max(found, key=lambda pair: pair[1])
-    told = f"values from {float(low):.4g} to {float(high):.4g} were clipped to [0, 1]"
-    return (f"{told}: {share:.0%} of image {name!r}; does it answer in another range?",)
+    values = out[worst][out[worst].isfinite()]
+    told = f"values from {float(values.min()):.4g} to {float(values.max()):.4g} were clipped to [0, 1]"
+    return (f"{told}: {share:.0%} of image {ids[worst]!r}; does it answer in another range?",)
 
 
 def in_words(error: Exception) -> str:

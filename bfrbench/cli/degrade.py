@@ -72,6 +72,8 @@ def degrade(
     from bfrbench.degradations.shard import Job
 
     job = Job(source, out, recipe[0], seed, view, format, labels, skip_bad, ids)
+    if (told := _other_size(job)) is not None:
+        print(told, file=sys.stderr)
     report = degrade_folder(job, workers)
     if draws is not None:
         write_table(draws, report.rows)
@@ -82,8 +84,6 @@ def degrade(
         "bad": list(report.bad),
         "digest": report.digest,
     }
-    if (told := _other_size(job)) is not None:
-        print(told, file=sys.stderr)
     if json:
         print_json(found)
         return
@@ -94,18 +94,22 @@ def degrade(
 
 
 def _other_size(job: Job) -> str | None:
-    """A word where the recipe is written for pictures of another size: its blur and its noise count pixels."""
-    from bfrbench.degradations import load_recipe
+    """A word where the recipe's blurs, which count pixels, are meant for pictures of another size."""
+    from bfrbench.degradations import Recipe, load_recipe
     from bfrbench.degradations.files import image_files
+    from bfrbench.degradations.grammar import plain_steps
     from bfrbench.imaging.read import read_image
 
-    wanted = getattr(load_recipe(job.recipe), "reference_size", 0)
+    recipe = load_recipe(job.recipe)
+    if not isinstance(recipe, Recipe) or "blur" not in str(plain_steps(recipe.steps)):
+        return None
+    wanted = recipe.reference_size
     name, path = next(iter(image_files(job.source, job.ids).items()))
     try:
         side = max(read_image(path).shape[:2])
     except InputError:  # told already, where it was skipped
         return None
-    if wanted in (0, side):
+    if wanted == side:
         return None
     scaled = f"{job.recipe.partition('@')[0]}@{side}"
     return f"note: {job.recipe} is meant for {wanted} px and {name!r} has {side}: did you mean --recipe {scaled}?"

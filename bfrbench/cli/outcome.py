@@ -50,7 +50,9 @@ def refused(error: OSError) -> int:
         return 0
     where = f" ({error.filename})" if error.filename is not None else ""
     problem = f"{os.strerror(error.errno)}{where}"
-    return failed(OutputError(problem, _REMEDIES[error.errno]))
+    told = OutputError(problem, _REMEDIES[error.errno])
+    told.__cause__ = error
+    return failed(told)
 
 
 def crashed(error: Exception) -> int:

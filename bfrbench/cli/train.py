@@ -22,7 +22,7 @@ def train(
     set_: Annotated[list[str] | None, cyclopts.Parameter(name="--set")] = None,
     resume: bool = False,
     change: bool = False,
-    device: str = "cpu",
+    device: str | None = None,
     dry_run: bool = False,
     plot: Path | None = None,
     export: Path | None = None,
@@ -49,7 +49,7 @@ def train(
     change
         With --resume: other settings than before (a lower rate, say) are taken from here on, and noted on the card.
     device
-        cpu or cuda.
+        cpu or cuda (default: cpu; with --resume alone, where the training was).
     dry_run
         Build and open everything as a start does, print the settings and what would be read, and stop.
     plot
@@ -73,9 +73,12 @@ def train(
         return
     settings = (*(data or ()), *(config or ()), *(set_ or ()), validation)
     if recipe is not None:
-        what = Order.of(recipe, data or (), validation=validation, files=config or (), sets=set_ or (), device=device)
+        what = Order.of(
+            recipe, data or (), validation=validation, files=config or (), sets=set_ or (), device=device or "cpu"
+        )
     elif resume and out is not None and not any(settings):
-        what = replace(start.ordered(out), device=device)
+        what = start.ordered(out)
+        what = replace(what, device=device or what.device)
     elif resume or out is not None or any(settings):
         raise UsageError(
             "no recipe is named", "name one first ('bfrbench train' lists them); --resume --out RUN alone goes on"

@@ -69,11 +69,12 @@ def _images_a_shard(images: int, workers: int) -> int:
 def _settled(job: Job) -> Job:
     """Write down the choices of a new folder, or check those of an old one."""
     recipe = load_recipe(job.recipe)
-    choices = {"recipe": recipe.digest, "seed": job.seed, "view": job.view, "format": job.format}
-    choices |= {"ids": job.ids} if job.ids != "stem" else {}
+    choices = {"recipe": recipe.digest, "seed": job.seed, "view": job.view, "format": job.format, "ids": job.ids}
     path = job.out / CHOICES
     if path.exists():
-        _check(job.out, json.loads(path.read_text(encoding="utf-8")), choices)
+        before = json.loads(path.read_text(encoding="utf-8"))
+        before.setdefault("ids", "path" if any("/" in name for name in known_rows(job)) else job.ids)  # once unsaid
+        _check(job.out, before, choices)
     elif job.out.exists() and any(job.out.iterdir()):
         raise UsageError(f"{job.out} holds files that this command did not make", "give a new or an empty folder")
     else:
@@ -83,9 +84,9 @@ def _settled(job: Job) -> Job:
 
 
 def _check(out: Path, before: Mapping[str, object], now: Mapping[str, object]) -> None:
-    changed = [key for key in (*now, *(["ids"] if "ids" in before else [])) if before.get(key) != now.get(key)]
+    changed = [key for key in now if before.get(key) != now[key]]
     if changed:
-        told = ", ".join(f"{key} {str(before.get(key))[:12]} → {str(now.get(key))[:12]}" for key in changed)
+        told = ", ".join(f"{key} {str(before.get(key))[:12]} → {str(now[key])[:12]}" for key in changed)
         raise UsageError(f"{out} was made with other choices ({told})", "give another folder, or the same choices")
 
 

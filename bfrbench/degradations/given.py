@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Given:
-    """The files of one folder by image id (their path without its ending)."""
+    """The files of one folder by their path without its ending; images are found by it, or by their name alone."""
 
     folder: Path
     files: dict[str, Path]
@@ -34,7 +34,7 @@ class Given:
         if not folder:
             raise UsageError("given needs the folder of the released images", "write given:FOLDER")
         root = Path(folder).expanduser()
-        return cls(root, image_files(root))
+        return cls(root, image_files(root, "path"))
 
     @cached_property
     def digests(self) -> dict[str, Digest]:
@@ -65,7 +65,18 @@ class Given:
         """Unknown; the PSNR of the pair says it."""
         return None
 
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        names: dict[str, list[Path]] = {}
+        for image_id, path in self.files.items():
+            names.setdefault(image_id.rpartition("/")[2], []).append(path)
+        return names
+
     def _file(self, image_id: str) -> Path:
-        if image_id not in self.files:
+        found = [self.files[image_id]] if image_id in self.files else self._by_name.get(image_id, [])
+        if not found:
             raise InputError(f"{self.folder} holds no image for {image_id!r}", "check that it belongs to this set")
-        return self.files[image_id]
+        if len(found) > 1:
+            problem = f"{found[0]} and {found[1]} are both named {image_id!r}"
+            raise InputError(problem, "give a set whose ids are paths, or names that differ")
+        return found[0]

@@ -107,17 +107,18 @@ def _pair(job: Job, recipe: Any, image_id: str, path: Path) -> tuple[Pair, Draw]
             return recipe.apply(image, draw), draw
         from bfrbench.degradations.exact import apply
 
-        return apply(image, draw, labels=_labels(job.labels, image_id)), draw
+        return apply(image, draw, labels=_labels(job.labels, image_id, path.relative_to(job.source.absolute()))), draw
     except BfrbenchError as error:
         raise InputError(f"{path}: {error.problem}", error.remedy) from error
 
 
-def _labels(folder: Path, image_id: str) -> U8Image:
+def _labels(folder: Path, image_id: str, inside: Path) -> U8Image:
     """A parsing map: a PNG whose numbers, not colours, are the classes."""
     import numpy as np
     from PIL import Image
 
-    path = folder / f"{image_id}.png"
+    places = (folder / f"{image_id}.png", folder / inside.with_suffix(".png"))
+    path = next((place for place in places if place.is_file()), places[0])
     try:
         with Image.open(path) as opened:
             if opened.mode not in ("L", "P"):

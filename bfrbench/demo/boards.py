@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bfrbench.errors import UsageError
-
 if TYPE_CHECKING:
     from bfrbench.leaderboard import Built
 
@@ -17,8 +15,8 @@ BOARDS: dict[str, int | None] = {"studio-ci": None, "studio": 200}
 """Boards by name, and how many of their images are enough for a demonstration."""
 
 
-_OURS = ".demo"
-"""Marks a folder that a demonstration made, and may make anew."""
+_BOARDS = "demo-boards"
+"""Made anew each time, so its name is nobody else's."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def _show(board: str, limit: int | None, restorers: Sequence[str], out: Path) ->
     from bfrbench.report.runs import open_runs
 
     runs = _run(board, limit, restorers, out / "runs")
-    folder = _fresh(board, out / "leaderboards")
+    folder = _fresh(board, out / _BOARDS)
     for run in runs:
         submit(run, folder.parent)
     built = build(folder)
@@ -56,7 +54,7 @@ def _show(board: str, limit: int | None, restorers: Sequence[str], out: Path) ->
 
 
 def _run(board: str, limit: int | None, restorers: Sequence[str], out: Path) -> list[Path]:
-    """The folders of finished runs, named after the code too: after an update nothing old is in the way."""
+    """The folders of finished runs, named after all that they depend on: after an update nothing old is in the way."""
     from bfrbench import digests
     from bfrbench.bench.plan import make_plan
     from bfrbench.bench.run import execute
@@ -66,8 +64,8 @@ def _run(board: str, limit: int | None, restorers: Sequence[str], out: Path) -> 
     stage, runs = open_stage(board), []
     for ref in restorers:
         plan = make_plan(ref, stage, Settings(save_images=True, limit=limit))
-        code = digests.of_data(plan.draft.choices.source)[:8]
-        runs.append(out / (f"{board}-{limit}" if limit else board) / f"{ref}-{code}")
+        chosen = digests.of_data(plan.draft.choices.model_dump(mode="json"))[:8]
+        runs.append(out / (f"{board}-{limit}" if limit else board) / f"{ref}-{chosen}")
         execute(replace(plan, folder=runs[-1]))
     return runs
 
@@ -76,13 +74,8 @@ def _fresh(board: str, boards: Path) -> Path:
     """A folder of boards of its own, with this board and no scorecard yet."""
     from bfrbench.bench.board import board_path
 
-    folder, text = boards / board, board_path(board).read_bytes()
-    if folder.exists() and not (folder / _OURS).is_file():
-        raise UsageError(
-            f"{folder} holds a board that the demonstration did not make", "give another folder with --out"
-        )
+    folder = boards / board
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / _OURS).touch()
-    (folder / "board.toml").write_bytes(text)
+    shutil.copy(board_path(board), folder)
     return folder

@@ -4,6 +4,7 @@ processes of a training make together, a part each, and read from."""
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -52,6 +53,11 @@ class Cache:
             problem = f"the cache {self.files[me.rank]} cannot be written ({error})"
             raise OutputError(problem, "make room, or set run.cache to ram or none") from error
         self.known = [known for part in me.gather(found) for known in part]
+        if missing := [file for file in self.files if not file.is_file()]:
+            problem = f"{missing[0]} of another process is not seen here"
+            raise OutputError(
+                problem, "give --out in a folder that all machines share, or set run.cache to ram or none"
+            )
 
     def read(self, position: int) -> Sample:
         known = self.known[position]
@@ -87,3 +93,12 @@ class Cache:
         part, place = divmod(position, self.part)
         found = np.fromfile(self.files[part], np.uint8, self.length, offset=place * self.length)
         return found.reshape(self.shape)
+
+
+def clear(folder: Path, processes: int) -> None:
+    """Remove what trainings of another number of processes left here."""
+    for path in folder.glob("*") if folder.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.name.endswith(f"-of-{processes}.u8"):
+            path.unlink(missing_ok=True)

@@ -103,11 +103,11 @@ def load(place: Path, task: Task, average: Average, device: torch.device) -> tup
     return held["scaler"], state
 
 
-def of_prior(place: Path, recipe: str) -> Path:
-    """The checkpoint that a later stage starts from: `place` itself, or the last of the run in it."""
+def at(place: Path, run: str) -> Path:
+    """The checkpoint that a place means: itself, or the last of the run in it, which is called `run` in words."""
     kept = [place] if (place / _STATE).is_file() else all_of(place)
     if not kept:
-        raise InputError(f"{place} holds no checkpoint of a prior", f"give a run of {recipe}, or one checkpoint of it")
+        raise InputError(f"{place} holds no checkpoint", f"give {run}, or one checkpoint of it")
     return kept[-1]
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from bfrbench.contracts import Pose, Sample
 from bfrbench.errors import BfrbenchError, InputError
-from bfrbench.training.cache import Cache
+from bfrbench.training.cache import Cache, clear
 from bfrbench.training.config import RunConfig
 from bfrbench.training.foresight import micro_batch
 from bfrbench.training.ranks import Ranks
@@ -81,6 +81,8 @@ class Faceset:
     def keep(self, where: Path | None, me: Ranks) -> None:
         """Decode everything once, into memory that workers share or, with the other processes, into this folder."""
         self.caches = []
+        if where is not None and me.first:
+            clear(where, me.world)
         for source, (samples, name) in enumerate(zip(self.sets, self.names, strict=True)):
             base = where / f"set-{source}" if where else None
             self.caches.append(Cache(partial(self._fitted, source), len(samples), self.size, name, base, me))

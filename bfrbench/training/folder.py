@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -43,6 +42,7 @@ def alone(out: Path) -> Iterator[None]:
 
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, and a training needs a folder", "give another one with --out")
+    ours = not out.exists()
     with atomic.told(out):
         out.mkdir(parents=True, exist_ok=True)
     held = filelock.FileLock(out / _LOCK, blocking=False)
@@ -54,9 +54,12 @@ def alone(out: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if ours:
+            with suppress(OSError):  # something was written: the folder stays
+                if [path.name for path in out.iterdir()] == [_LOCK]:
+                    (out / _LOCK).unlink()
+                    out.rmdir()
         held.release()
-        if {path.name for path in out.iterdir()} <= {_LOCK}:
-            shutil.rmtree(out, ignore_errors=True)
 
 
 def refuse_taken(out: Path) -> None:

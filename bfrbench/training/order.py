@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from bfrbench import digests
 from bfrbench.config import parse
-from bfrbench.devices import refuse_unusable
 from bfrbench.errors import PluginError, UsageError
 from bfrbench.plugins import PluginHost
 from bfrbench.training.config import RecipeFile, resolve
@@ -57,7 +56,6 @@ class Order:
         side = int(size) if at else None
         resolved = resolve(owned.spec.config, where=f"recipe {recipe!r}", size=side, files=files, sets=sets)
         resolved = _with_defaults(resolved, owned.spec.target, owned.plugin, f"recipe {recipe!r}, [task]")
-        refuse_unusable(device)
         if not data:
             raise UsageError("no data set is given", "name one with --data")
         return cls(resolved, owned.spec.target, owned.plugin, tuple(map(_shared, data)), validation, device)

@@ -15,6 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
+from bfrbench.devices import refuse_unusable
 from bfrbench.errors import UsageError
 
 T = TypeVar("T")
@@ -76,6 +77,7 @@ def means(seen: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, float]:
 @contextmanager
 def ranks(device: str) -> Iterator[tuple[Ranks, torch.device]]:
     """Join the other processes (if torchrun started this one) and leave them at the end."""
+    refuse_unusable(device)
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         _refuse_slurm_alone()
@@ -101,7 +103,7 @@ def ranks(device: str) -> Iterator[tuple[Ranks, torch.device]]:
 
 def _refuse_slurm_alone() -> None:
     """Processes that Slurm started do not know each other: each would train alone."""
-    count = os.environ.get("SLURM_NTASKS", "1")
-    if "SLURM_PROCID" in os.environ and count.isdigit() and int(count) > 1:
+    count = os.environ.get("SLURM_STEP_NUM_TASKS", "1")  # of srun's step; a batch script is one process
+    if "RANK" not in os.environ and count.isdigit() and int(count) > 1:
         problem = f"Slurm started {count} processes, and the processes of a training are torchrun's"
         raise UsageError(problem, "start one task a node, and in it torchrun (docs/training.md)")

@@ -65,7 +65,7 @@ def start_from(prior: str | None, recipe: str, size: int, settings: AdversarialS
         return None
     if (file := Path(prior)).is_file():
         return file
-    place = checkpoint.of_prior(Path(prior), recipe)
+    place = checkpoint.at(Path(prior), f"a run of {recipe}")
     if (run := checkpoint.run_of(place)) is not None and folder.holds_run(run):
         _refuse_other_shape(run, recipe, size, settings)
     return place

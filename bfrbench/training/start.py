@@ -114,7 +114,7 @@ def export(place: Path, out: Path) -> Path:
     from bfrbench.training import checkpoint, folder
     from bfrbench.training.loop import Clock
 
-    kept = checkpoint.of_prior(place, "a training")
+    kept = checkpoint.at(place, "a run of bfrbench train")
     run = checkpoint.run_of(kept)
     if run is None:
         raise UsageError(f"{kept} is not in its run's folder", "give RUN, or RUN/checkpoints/NUMBER where it was made")

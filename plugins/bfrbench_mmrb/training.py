@@ -62,7 +62,7 @@ class MmrbSettings(AdversarialSettings, PerceptualSettings, ComponentSettings):
     sharp_share: float = 0.1
     """Chance, after S0 and as part of it, that a face comes in sharp."""
     teacher_ramp: pydantic.NonNegativeInt = 120_000
-    """Images from the end of S0 over which the teacher's terms grow to their weight."""
+    """Images over which the teacher's terms grow to their weight."""
     latent: pydantic.NonNegativeFloat = 0.1
     feature: pydantic.NonNegativeFloat = 0.5
     feature_until: pydantic.PositiveInt = 64
@@ -76,7 +76,9 @@ class MmrbSettings(AdversarialSettings, PerceptualSettings, ComponentSettings):
     adversarial: pydantic.NonNegativeFloat = 0.1
     pyramid: pydantic.NonNegativeFloat = 1.0
     pyramid_until: pydantic.NonNegativeInt = 600_000
-    """Images from the end of S0 for which the decoder's small images are taught."""
+    """Images for which the decoder's small images are taught."""
+    counted_from: Literal["start", "warm-up"] = "start"
+    """Where those two begin to count: at the training's start, or at the end of S0."""
     identity: pydantic.NonNegativeFloat = 0.0
     rates: Literal["plain", "equalised"] = "plain"
     """Whether the codec's weights learn at `lr`, or each at `lr` over the root of its fan-in, as layers with equalised
@@ -151,9 +153,10 @@ class MmrbTraining(Task):
         return 1 if done < s.teacher_until else 2
 
     @property
-    def since_warm_up(self) -> float:
-        """Images since S0 ended."""
-        return self.images - (self.settings.warm_up_until * self.length if self.settings.warm_up else 0)
+    def counted(self) -> float:
+        """Images that the ramp and the pyramid count."""
+        s = self.settings
+        return self.images - (s.warm_up_until * self.length if s.warm_up and s.counted_from == "warm-up" else 0)
 
     def phases(self) -> Sequence[Phase]:
         restorer = Phase("restorer", "mmrb", self._lose)
@@ -220,7 +223,7 @@ class MmrbTraining(Task):
             return terms
         if s.adversarial:
             terms["adversarial"] = s.adversarial * self.adversary.fool(out.image)
-        if s.pyramid and self.since_warm_up < s.pyramid_until:
+        if s.pyramid and self.counted < s.pyramid_until:
             terms["pyramid"] = s.pyramid * _pyramid(out.pyramid, gt)
         if self.embed is not None:
             terms["identity"] = s.identity * losses.identity(self.embed(gt), self.embed(out.image))
@@ -250,7 +253,7 @@ class MmrbTraining(Task):
             with torch.no_grad():
                 ws, features = teacher.encode(faces.gt)
                 wanted = teacher.decode(features)
-            ramp = min(1.0, self.since_warm_up / s.teacher_ramp) if s.teacher_ramp else 1.0
+            ramp = min(1.0, self.counted / s.teacher_ramp) if s.teacher_ramp else 1.0
             sides = [side for side in wanted if side <= s.feature_until]
             gaps = [(out.features[side] - wanted[side]).abs().mean() for side in sides]
             terms["latent"] = ramp * s.latent * (out.ws - ws).square().mean()

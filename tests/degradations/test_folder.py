@@ -139,7 +139,20 @@ def test_a_recipe_for_another_size_is_told(sharp: Path, tmp_path: Path, capsys: 
     assert main(["degrade", str(sharp), str(tmp_path / "lq"), "--recipe", "gfpgan"]) == 0
     assert "gfpgan is meant for 512 px and '00' has 48: did you mean --recipe gfpgan@48?" in capsys.readouterr().err
     assert main(["degrade", str(sharp), str(tmp_path / "own"), "--recipe", "gfpgan@48"]) == 0
+    assert main(["degrade", str(sharp), str(tmp_path / "factor"), "--recipe", "sr-x4"]) == 0  # which counts no pixels
     assert "note" not in capsys.readouterr().err
+
+
+def test_a_folder_of_before_ids_were_written_down_goes_on_as_it_was_made(sharp: Path, tmp_path: Path) -> None:
+    for ids, other in (("path", "stem"), ("stem", "path")):
+        out = tmp_path / ids
+        degrade_folder(Job(sharp, out, "sr-x4", ids=ids))  # type: ignore[arg-type]
+        said = json.loads((out / "degradation.json").read_text())
+        (out / "degradation.json").write_text(json.dumps({key: said[key] for key in said if key != "ids"}))
+        assert degrade_folder(Job(sharp, out, "sr-x4", ids=ids)).made == 0  # type: ignore[arg-type]
+        if ids == "path":
+            with pytest.raises(UsageError, match="ids path → stem"):
+                degrade_folder(Job(sharp, out, "sr-x4", ids=other))  # type: ignore[arg-type]
 
 
 def test_a_set_inside_its_own_source_is_refused(sharp: Path) -> None:
@@ -195,6 +208,19 @@ def test_given_images_are_taken_as_they_are(sharp: Path, tmp_path: Path) -> None
     assert load_recipe(f"given:{tmp_path / 'released'}").digest != before
     with pytest.raises(InputError, match="no image for 'zz'"):
         given.draw(0, "zz")
+
+
+def test_given_images_are_found_by_path_or_by_a_name_of_their_own(sharp: Path, tmp_path: Path) -> None:
+    Image.fromarray(made_up(48, 40)).save(sharp / "more" / "00.png")
+    degrade_folder(Job(sharp, tmp_path / "lq", "sr-x4", ids="path"))
+    given = load_recipe(f"given:{tmp_path / 'lq'}")
+    assert given.draw(0, "more/00") != given.draw(0, "00")
+    assert given.draw(0, "03").ops == given.draw(0, "more/03").ops
+    (tmp_path / "lq" / "00.png").rename(tmp_path / "lq" / "again.png")
+    (tmp_path / "lq" / "other").mkdir()
+    Image.fromarray(made_up(48, 40)).save(tmp_path / "lq" / "other" / "00.png")
+    with pytest.raises(InputError, match="are both named '00'"):
+        load_recipe(f"given:{tmp_path / 'lq'}").draw(0, "00")
 
 
 def test_sets_are_equal_near_or_different(tmp_path: Path) -> None:

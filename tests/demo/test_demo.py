@@ -25,7 +25,10 @@ def test_a_board_becomes_a_leaderboard_and_a_report_and_a_second_time_runs_nothi
     assert {path.suffix for path in shown.page.parent.glob("*.*")} >= {".md", ".csv", ".tex", ".html", ".json"}
     assert "<img" in shown.report.read_text() or "data:image" in shown.report.read_text()
     runs = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("rows/*.parquet")}
+    (tmp_path / "leaderboards" / "studio-ci").mkdir(parents=True)
+    (tmp_path / "leaderboards" / "studio-ci" / "mine.json").write_text("somebody's own")
     boards.show_boards(("input", "bicubic", "oracle"), tmp_path, full=False)
+    assert (tmp_path / "leaderboards" / "studio-ci" / "mine.json").is_file()
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("rows/*.parquet")} == runs
 
 

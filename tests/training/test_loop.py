@@ -66,7 +66,7 @@ def test_a_prior_of_another_form_does_not_fit_and_says_so(photographs: Path, tmp
     what = order(photographs, "gpen-finetune@32", f"task.prior={tmp_path / 'prior'}", "task.variant=without-noise")
     with pytest.raises(UsageError, match="does not fit this recipe"):
         start.train(what, tmp_path / "run")
-    with pytest.raises(InputError, match="holds no checkpoint of a prior"):
+    with pytest.raises(InputError, match="holds no checkpoint; give a run of gpen-prior"):
         start.train(order(photographs, "gpen-finetune@32", f"task.prior={tmp_path}"), tmp_path / "other")
 
 

@@ -306,7 +306,13 @@ def test_a_folder_alone_goes_on_with_its_training(photographs: Path, tmp_path: P
     stopped = [*words(photographs, out), "--set", "run.images=16"]
     assert run(stopped).returncode == 0
     (out / "result.safetensors").unlink()
-    again = run([sys.executable, "-m", "bfrbench", "train", "--resume", "--out", str(out)])
+    order = json.loads((out / "order.json").read_text())
+    order["order"]["device"] = "cuda:99"  # as of a training on a GPU
+    (out / "order.json").write_text(json.dumps(order))
+    alone = [sys.executable, "-m", "bfrbench", "train", "--resume", "--out", str(out)]
+    elsewhere = run(alone)
+    assert elsewhere.returncode == 2 and ("no GPU" in elsewhere.stderr or "no cuda:99" in elsewhere.stderr)
+    again = run([*alone, "--device", "cpu"])
     assert again.returncode == 0 and "result.safetensors" in again.stdout
     for lost in (["--out", str(out)], ["--resume"], ["--resume", "--out", str(out), "--set", "run.batch=4"]):
         refused = run([sys.executable, "-m", "bfrbench", "train", *lost])
@@ -316,8 +322,9 @@ def test_a_folder_alone_goes_on_with_its_training(photographs: Path, tmp_path: P
 def test_processes_that_slurm_started_are_no_training(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SLURM_PROCID", "3")
-    monkeypatch.setenv("SLURM_NTASKS", "32")
+    monkeypatch.setenv("SLURM_NTASKS", "32")  # of the job: a plain command in its script is one process
+    assert start.train(settings(photographs, "run.images=8"), tmp_path / "script").is_file()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "32")
     with pytest.raises(UsageError, match=r"Slurm started 32 processes.*torchrun"):
         start.train(settings(photographs), tmp_path / "run")
 

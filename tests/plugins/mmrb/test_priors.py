@@ -197,7 +197,7 @@ def test_a_prior_that_was_trained_here_is_taken_as_run_checkpoint_and_result(pho
     run = tmp_path / "prior"
     start.train(order(photographs, "stylegan2-prior@32"), run)
     prior = Generator(32, **WIDE)  # type: ignore[arg-type]
-    checkpoint.load_networks(checkpoint.of_prior(run, "stylegan2-prior"), {"average": prior})
+    checkpoint.load_networks(checkpoint.at(run, "a run"), {"average": prior})
     for place in (run, checkpoint.all_of(run)[-1], run / "result.safetensors"):
         what = order(photographs, "mmrb@32", "task.perceptual=0", f"task.prior={place}")
         mmrb = start.build(what, torch.device("cpu")).mmrb.eval()  # type: ignore[attr-defined]
