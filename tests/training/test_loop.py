@@ -15,7 +15,6 @@ import bfrbench
 from bfrbench.errors import ConfigError, Diverged, InputError, UsageError, WeightsError
 from bfrbench.imaging.read import read_image
 from bfrbench.plugins import PluginHost
-from bfrbench.studio import split
 from bfrbench.training import checkpoint, start
 from bfrbench.training.augment import LIMIT, Augment
 from bfrbench.training.config import Augmentation
@@ -237,10 +236,9 @@ BY_HEART: dict[str, list[str]] = {
     "gpen-colorize@64": [],
     "gpen-inpaint@64": [],
     "gpen-sr@64": [],
-    "gpen-seg2face@64": [],
     "gpen-mmrb@64": ["degradation=vqfr-1@64"],
 }
-"""Every recipe of GPEN that learns pairs, with what it has to do without here."""
+"""Recipes of GPEN that learn pairs, with what they have to do without here; of photographs there are no parsing maps."""
 
 
 @pytest.mark.parametrize("kind", ["ada", "diffaugment"])
@@ -282,9 +280,7 @@ def test_a_prior_that_cannot_be_is_a_sentence(size: int, more: str, photographs:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("recipe", BY_HEART)
-def test_eight_faces_are_learnt_by_heart(
-    recipe: str, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_eight_faces_are_learnt_by_heart(recipe: str, photographs: Path, tmp_path: Path) -> None:
     """The pixel loss falls below a quarter of its start."""
     settings = [
         "run.images=2400",
@@ -307,8 +303,6 @@ def test_eight_faces_are_learnt_by_heart(
     eight.mkdir()
     for path in sorted(photographs.iterdir())[:8]:
         (eight / path.name).write_bytes(path.read_bytes())
-    if "seg2face" in recipe:  # of photographs there are no parsing maps
-        monkeypatch.setattr("bfrbench.data.open_dataset", lambda name: split("studio-ci", size=64, count=8))
     start.train(Order.of(recipe, [str(eight)], sets=settings), tmp_path / "run")
     name = "restorer/smooth-l1" if "code" in recipe else "restorer/l1"
     course = [line[name] for line in read_stats(tmp_path / "run")]
