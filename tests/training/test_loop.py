@@ -238,7 +238,7 @@ BY_HEART: dict[str, list[str]] = {
     "gpen-sr@64": [],
     "gpen-mmrb@64": ["degradation=vqfr-1@64"],
 }
-"""Recipes of GPEN that learn pairs, with what they have to do without here; of photographs there are no parsing maps."""
+"""Recipes of GPEN that learn pairs, and what they do without here. Of photographs there are no parsing maps."""
 
 
 @pytest.mark.parametrize("kind", ["ada", "diffaugment"])
