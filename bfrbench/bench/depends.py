@@ -56,15 +56,16 @@ def source_of(spec: RestorerSpec, package: str) -> dict[str, Digest]:
     return {name: digest for name, digest in found.items() if digest is not None}
 
 
-def weights_of(metrics: Iterable[ProtocolMetric]) -> dict[str, Digest]:
-    """The weight files of metrics that are here."""
+def weights_of(metrics: Iterable[ProtocolMetric]) -> dict[str, Digest | None]:
+    """Every weight file that metrics measure with and the store knows; None for one that is not here."""
     names = sorted({name for metric in metrics for name in metric.kind.weights})
     if not names:
         return {}
     from bfrbench.weights import WeightStore
 
     store = WeightStore()
-    return {name: store.digest(name) for name in names if name in store.cards and store.locate(name) is not None}
+    known = [name for name in names if name in store.cards]
+    return {name: None if store.locate(name) is None else store.digest(name) for name in known}
 
 
 def place_of(word: str) -> Path | None:

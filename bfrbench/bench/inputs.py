@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from bfrbench.degradations.library import severity_of
 from bfrbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def prepare(stage: Stage, image_id: str) -> Prepared:
         draw = stage.recipe.draw(board.seed, image_id)
         pair = stage.apply(truth, draw)
         lq, gt = _enlarged(pair.lq, board.size, image_id), pair.gt
-        severity = stage.recipe.severity(draw) if hasattr(stage.recipe, "severity") else None
+        severity = severity_of(stage.recipe, draw)
     if severity is None and gt is not None:
         severity = _psnr(lq, gt)
     points = _moved(sample, board.size)

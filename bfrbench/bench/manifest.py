@@ -63,8 +63,9 @@ class Choices(Frozen):
     save_images: bool = False
     time_limit: float
     versions: dict[str, str]
-    metric_weights: dict[str, Digest] = Field(default_factory=dict)
-    """Of every file that a metric measures with, as it lies here: cards need not know it."""
+    metric_weights: dict[str, Digest | None] = Field(default_factory=dict)
+    """Of every file that a metric measures with, as it lies here: cards need not know it. None in a draft for one that
+    is still to be fetched."""
     source: dict[str, Digest] = Field(default_factory=dict)
     """Of the code itself, which is edited between two versions: rows of two states of it are not mixed."""
 
@@ -154,7 +155,8 @@ def _write_first(path: Path, draft: Manifest) -> None:
 
 def _differences(found: Manifest, draft: Manifest) -> Iterator[str]:
     there, here = (manifest.choices.model_dump(mode="json", exclude={"board"}) for manifest in (found, draft))
-    known = there["metric_weights"].keys() & here["metric_weights"].keys()  # one may have been fetched meanwhile
+    weights = there["metric_weights"], here["metric_weights"]
+    known = [name for name in weights[0] if all(side.get(name) for side in weights)]  # else one is still to be fetched
     for side, manifest in ((there, found), (here, draft)):
         side |= {"board": manifest.choices.board.name, "images": len(manifest.ids)}
         side["metric_weights"] = {name: side["metric_weights"][name] for name in known}

@@ -112,7 +112,7 @@ def _provenance(journal: Journal) -> Provenance:
         seed=choices.board.seed,
         limit=choices.limit,
         time_limit=choices.time_limit,
-        weights=choices.metric_weights,
+        weights={name: digest for name, digest in choices.metric_weights.items() if digest is not None},
     )
 
 

@@ -17,7 +17,7 @@ from bfrbench.bench.claims import Claims
 from bfrbench.bench.headway import Headway, images_done
 from bfrbench.bench.isolation import Isolated
 from bfrbench.bench.journal import Journal, writing
-from bfrbench.bench.manifest import Shard
+from bfrbench.bench.manifest import Manifest, Shard
 from bfrbench.bench.outcome import conclude
 from bfrbench.bench.plan import Plan
 from bfrbench.bench.ranks import device_name
@@ -40,9 +40,7 @@ def execute(plan: Plan) -> Scorecard:
     """Do what is still to do, together with whoever else works in the folder, and give the scorecard."""
     references, draft = None, plan.draft
     if not (plan.folder / manifests.FILE).exists():
-        references = _foresee(plan)
-        choices = draft.choices.model_copy(update={"metric_weights": depends.weights_of(plan.stage.metrics)})
-        draft = draft.model_copy(update={"choices": choices})  # with what was fetched just now
+        references, draft = _foresee(plan)
     with writing(plan.folder):
         plan.folder.mkdir(parents=True, exist_ok=True)
         manifest = manifests.adopt(plan.folder, draft, any_threads=plan.settings.threads is None)
@@ -206,16 +204,17 @@ def references_of(plan: Plan, tested: Sequence[str]) -> dict[str, Reference]:
     return {name: reference for name, reference in found.items() if reference is not None}
 
 
-def _foresee(plan: Plan) -> dict[str, Reference]:
-    """What would end a new run at its start is said before it takes the folder. Gives what it compares with."""
-    from bfrbench.metrics import Scorer
-    from bfrbench.weights import WeightStore
+def _foresee(plan: Plan) -> tuple[dict[str, Reference], Manifest]:
+    """What would end a new run at its start is said before it takes the folder. Gives what it compares with, and the
+    draft with the weight files that were fetched."""
+    draft = plan.draft
+    if None in draft.choices.metric_weights.values():
+        from bfrbench.metrics import Scorer
 
-    store = WeightStore()
-    names = {name for metric in plan.stage.metrics for name in metric.kind.weights}
-    if any(name in store.cards and store.locate(name) is None for name in names):
-        Scorer(plan.stage.protocol, plan.device, store, available=plan.stage.available)  # says what is not here
-    return references_of(plan, plan.draft.ids)
+        Scorer(plan.stage.protocol, plan.device, available=plan.stage.available)  # fetches, or says what is not here
+        choices = draft.choices.model_copy(update={"metric_weights": depends.weights_of(plan.stage.metrics)})
+        draft = draft.model_copy(update={"choices": choices})
+    return references_of(plan, draft.ids), draft
 
 
 def _finished(folder: Path) -> Scorecard | None:

@@ -107,7 +107,7 @@ def _other_size(job: Job) -> str | None:
     name, path = next(iter(image_files(job.source, job.ids).items()))
     try:
         side = max(read_image(path).shape[:2])
-    except InputError:  # told already, where it was skipped
+    except InputError:  # told in its turn
         return None
     if wanted == side:
         return None

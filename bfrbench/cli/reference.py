@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,29 +117,26 @@ def show(reference: str, /, *, json: Json = False) -> None:
 def _taker(protocol: str, metric: str | None) -> tuple[Protocol, ProtocolMetric]:
     from bfrbench.errors import UsageError
     from bfrbench.metrics import load_protocol
-    from bfrbench.metrics.protocol import protocol_names
 
     chosen = load_protocol(protocol)
     takers = [one for one in chosen.metrics if one.kind.reference is not None]
-    if metric is not None:
-        named = chosen.metric(metric)
-        if named not in takers:
-            problem = f"{metric} of {chosen.name} compares with the ground truth of the images, not with a reference"
-            raise UsageError(problem, _others(chosen, takers, protocol_names()))
-        return chosen, named
-    if takers:
+    if metric is None and takers:
         return chosen, takers[0]
+    if metric is not None and (named := chosen.metric(metric)) in takers:
+        return chosen, named
     problem = f"protocol {chosen.name} has no metric that compares with a reference"
-    raise UsageError(problem, _others(chosen, takers, protocol_names()))
+    if metric is not None:
+        problem = f"{metric} of {chosen.name} compares with the ground truth of the images, not with a reference"
+    raise UsageError(problem, _others(takers))
 
 
-def _others(chosen: Protocol, takers: list[ProtocolMetric], names: Iterable[str]) -> str:
+def _others(takers: list[ProtocolMetric]) -> str:
     """What can be taken instead."""
-    from bfrbench.metrics import load_protocol
+    from bfrbench.metrics import load_protocol, protocol_names
 
     if takers:
         return f"take --metric {' or '.join(one.name for one in takers)}"
-    has = [name for name in names if any(one.kind.reference is not None for one in load_protocol(name).metrics)]
+    has = [name for name in protocol_names() if any(m.kind.reference is not None for m in load_protocol(name).metrics)]
     return f"take --protocol {', '.join(has)}, or one of your own that does"
 
 

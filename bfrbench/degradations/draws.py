@@ -94,7 +94,3 @@ class Replay:
         from bfrbench.degradations.exact import apply
 
         return apply(gt, draw)
-
-    def severity(self, draw: Draw) -> float | None:
-        """Unknown; the PSNR of the pair says it."""
-        return None

@@ -61,10 +61,6 @@ class Given:
             lq = resize_rounded(lq, (gt.shape[0], gt.shape[1]), "linear")
         return Pair(lq, gt)
 
-    def severity(self, draw: Draw) -> float | None:
-        """Unknown; the PSNR of the pair says it."""
-        return None
-
     @cached_property
     def _by_name(self) -> dict[str, list[Path]]:
         names: dict[str, list[Path]] = {}

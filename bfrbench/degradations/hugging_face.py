@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bfrbench.degradations.draws import ops_json
-from bfrbench.degradations.library import load_recipe
+from bfrbench.degradations.library import load_recipe, severity_of
 from bfrbench.errors import UsageError
 
 
@@ -29,7 +29,7 @@ class Degrade:
             "lq": Image.fromarray(pair.lq),
             "gt": Image.fromarray(pair.gt),
             "draw": ops_json(draw),
-            "severity": self.recipe.severity(draw) if hasattr(self.recipe, "severity") else None,
+            "severity": severity_of(self.recipe, draw),
         }
 
 

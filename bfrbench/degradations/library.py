@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bfrbench.config import read_toml
+from bfrbench.contracts import Draw
 from bfrbench.degradations.draws import Replay
 from bfrbench.degradations.given import Given
 from bfrbench.degradations.recipe import Recipe
@@ -43,6 +44,11 @@ def load_recipe(reference: str | Path, host: PluginHost | None = None) -> Any:
     if not isinstance(recipe, Recipe):
         raise UsageError(f"{text}: {name} is made by a plugin's code and has no sizes", f"use {name}")
     return recipe.scaled(int(size))
+
+
+def severity_of(recipe: Any, draw: Draw) -> float | None:
+    """How hard a draw is, by its recipe's ranges; None for released images, stored draws and code, which have none."""
+    return recipe.severity(draw) if hasattr(recipe, "severity") else None
 
 
 def _is_sized(text: str) -> bool:

@@ -13,7 +13,7 @@ from bfrbench import atomic
 from bfrbench.degradations.draws import ops_json
 from bfrbench.degradations.equality import pixels_digest
 from bfrbench.degradations.files import TARGETS
-from bfrbench.degradations.library import load_recipe
+from bfrbench.degradations.library import load_recipe, severity_of
 from bfrbench.errors import BfrbenchError, InputError
 from bfrbench.imaging.read import read_image
 from bfrbench.imaging.write import write_image
@@ -129,7 +129,7 @@ def _labels(folder: Path, image_id: str, inside: Path) -> U8Image:
 
 
 def _row(job: Job, recipe: Any, pair: Pair, draw: Draw) -> Row:
-    severity = recipe.severity(draw) if hasattr(recipe, "severity") else None
+    severity = severity_of(recipe, draw)
     return {
         "id": draw.image_id,
         "recipe": draw.recipe,

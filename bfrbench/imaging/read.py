@@ -34,6 +34,14 @@ def read_image(path: Path | str, *, background: tuple[int, int, int] = WHITE) ->
     return read_picture(path).over(background)
 
 
+def is_grey(path: Path) -> bool:
+    """Whether the file stores one channel; a colour file of a grey scene is in colour."""
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        return opened.mode in ("1", "L", "LA", "I", "I;16", "F")
+
+
 def read_picture(path: Path | str) -> Picture:
     """Read a file with its transparency, EXIF and ICC profile, for a tool that must give them back."""
     return decode(read_bytes(Path(path)), str(path))

@@ -51,7 +51,7 @@ class Folders:
                 yield first, decoded.result()
 
     def _read(self, name: str) -> Decoded:
-        from bfrbench.imaging.read import read_image
+        from bfrbench.imaging.read import is_grey, read_image
 
         paths = {role: files[name] for role, files in self.files.items()}
         images = {role: read_image(path) for role, path in paths.items()}
@@ -62,8 +62,8 @@ class Folders:
                     f"{paths[RESTORED]} is {own[1]}×{own[0]} and {paths[role]} is {image.shape[1]}×{image.shape[0]}",
                     "bring both to one size: resizing is a choice that changes every number",
                 )
-        if GT in paths and _grey(paths[RESTORED]) != _grey(paths[GT]):
-            grey, colour = (RESTORED, GT) if _grey(paths[RESTORED]) else (GT, RESTORED)
+        if GT in paths and is_grey(paths[RESTORED]) != is_grey(paths[GT]):
+            grey, colour = (RESTORED, GT) if is_grey(paths[RESTORED]) else (GT, RESTORED)
             raise InputError(
                 f"{paths[grey]} is a grey picture and {paths[colour]} is in colour",
                 "save both in colour, or compare grey with grey",
@@ -149,11 +149,3 @@ def _stack(images: Sequence[U8Image]) -> Tensor:
     from bfrbench.imaging.convert import to_tensor
 
     return torch.stack([to_tensor(image) for image in images])
-
-
-def _grey(path: Path) -> bool:
-    """Whether the file stores one channel; a colour file of a grey scene is in colour."""
-    from PIL import Image
-
-    with Image.open(path) as opened:
-        return opened.mode in ("1", "L", "LA", "I", "I;16", "F")

@@ -36,7 +36,7 @@ def write_card(
     facts: Mapping[str, Any],
     data: Iterable[str],
     origin: Mapping[str, Any] | None,
-    known: Mapping[str, Mapping[str, Any]] | None = None,
+    known: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """TOML, because that is what every card here is. `known` are more facts of some of the data sets."""
     lines, own = _pairs(facts), list(dict.fromkeys(data))
@@ -44,7 +44,7 @@ def write_card(
         lines += ["", "[origin]", *_pairs({key: value for key, value in origin.items() if key != "data"})]
     before = [name for name in (origin or {}).get("data", []) if name not in own]
     for name in (*own, *before):
-        lines += ["", "[[data]]", *_pairs({"set": name, **(known or {}).get(name, {}), "licence": _licence(name)})]
+        lines += ["", "[[data]]", *_pairs({"set": name, **known.get(name, {}), "licence": _licence(name)})]
         lines += _pairs({"seen_by": "its origin alone"}) if name in before else []
     atomic.write_text(path_of(weights), "\n".join(lines) + "\n")
 

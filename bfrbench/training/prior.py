@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import pydantic
 import torch
@@ -41,9 +41,10 @@ class Prior(Task):
     def __init__(self, context: TaskContext) -> None:
         self.settings = s = PriorSettings.model_validate(dict(context.settings))
         self.batch, self.device = context.batch, context.device
-        shape: dict[str, Any] = {"multiplier": s.multiplier, "narrow": s.narrow, "style_dim": s.style_dim}
         with asked_for_shape():
-            generator = Generator(context.size, noise=s.noise, **shape)
+            generator = Generator(
+                context.size, multiplier=s.multiplier, narrow=s.narrow, noise=s.noise, style_dim=s.style_dim
+            )
         generator, discriminator = generator.to(context.device), discriminator_of(context.size, s).to(context.device)
         self.generator = generator
         self.networks = {"generator": generator, "discriminator": discriminator}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bfrbench.contracts import Batch
 from bfrbench.errors import InputError, RestorerError, UsageError, suggestion
-from bfrbench.imaging.read import SUFFIXES, read_image
+from bfrbench.imaging.read import SUFFIXES, is_grey, read_image
 from bfrbench.restorers import RestorerContext
 
 if TYPE_CHECKING:
@@ -53,12 +53,8 @@ class FinishedFolder:
 
 def read_result(path: Path, lq: Tensor) -> U8Image:
     """What a program made of an image; one that lost its colour on the way is not what it restored."""
-    from PIL import Image
-
     image = read_image(path)
-    with Image.open(path) as opened:
-        grey = opened.mode in ("1", "L", "LA", "I", "I;16", "F")
-    if grey and not bool((lq == lq[:1]).all()):
+    if is_grey(path) and not bool((lq == lq[:1]).all()):
         raise RestorerError(f"{path.name} is a grey picture of a coloured face", "let it be saved in colour")
     return image
 
