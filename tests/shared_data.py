@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(os.environ.get("BFRBENCH_SHARED_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
+MISSING = "research data not here"
 
 
 def shared(*parts: str) -> Path:
     """A file or folder of the research data; skips the test where it is absent."""
     path = ROOT.joinpath(*parts)
     if not path.exists():
-        pytest.skip(f"research data not here: {'/'.join(parts)} (set BFRBENCH_SHARED_DATA)", allow_module_level=True)
+        pytest.skip(f"{MISSING}: {'/'.join(parts)} (set BFRBENCH_SHARED_DATA)", allow_module_level=True)
     return path
 
 

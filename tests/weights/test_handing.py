@@ -13,18 +13,18 @@ import pytest
 import torch
 
 from bfrbench.errors import UnknownName, WeightsError
-from bfrbench.imaging.read import read_image
+from bfrbench.studio import render
 from bfrbench.weights import WeightStore
 from bfrbench.weights.handing import LPIPS_CARDS, inception_network, lpips_network, pyiqa_network
 from bfrbench.weights.sealing import sealed
-from tests.shared_data import faces_hq
+from tests.shared_data import shared
 from tests.shared_weights import shared_store
 from tests.weights.seeded import seeded_store
 
 
 def pictures(count: int = 2, size: int = 128) -> torch.Tensor:
-    """Real faces, N×3×H×W in [0, 1]."""
-    crops = [read_image(path)[192 : 192 + size, 192 : 192 + size] for path in faces_hq(count)]
+    """Rendered faces, N×3×H×W in [0, 1]."""
+    crops = [render(identity, 0, size=size).image for identity in range(count)]
     return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
 
 
@@ -176,43 +176,53 @@ socket.socket.connect = socket.socket.connect_ex = refuse
 socket.getaddrinfo = socket.create_connection = refuse
 """
 
-USE_ALL = """
-import types
-from pathlib import Path
-sys.modules["tests"] = types.ModuleType("tests")  # pyiqa installs a package of that name
-sys.modules["tests"].__path__ = [sys.argv[2]]
-import numpy as np, torch
+SEEDED = """
+from bfrbench.weights.handing import inception_network, lpips_network
+from tests.weights.seeded import seeded_store
+store = seeded_store(home, "squeezenet1.1", "inception-fid")
+lpips_network("squeeze", store)(tensor, tensor)
+inception_network(store)((tensor * 255).to(torch.uint8))
+"""
+
+REAL_FILES = ("retinaface-mobile0.25", "mobilefacenet-arcface", "pfld-68", "pose-3ddfa-mb05", "niqe-mat")
+
+REAL = f"""
 from bfrbench.faces.detect import load_detector
 from bfrbench.faces.align import ARCFACE_112
 from bfrbench.faces.landmarks import load_landmarker
 from bfrbench.faces.pose import load_pose
 from bfrbench.faces.recognise import load_recogniser
-from bfrbench.weights.handing import inception_network, lpips_network, pyiqa_network
+from bfrbench.weights.handing import pyiqa_network
 from tests.shared_weights import shared_store
-from tests.weights.seeded import seeded_store
+store = shared_store(*{REAL_FILES}, home=home)
+load_detector("retinaface-mobile0.25", store)(noise)
+load_recogniser("mobilefacenet-arcface", store).embed([noise[:112, :112]])
+load_landmarker("pfld-68", store)([noise])
+load_pose("pose-3ddfa-mb05", store)([noise], [ARCFACE_112])
+pyiqa_network("niqe", store)(tensor)
+"""
+
+START = """
+import types
+from pathlib import Path
+sys.modules["tests"] = types.ModuleType("tests")  # pyiqa installs a package of that name
+sys.modules["tests"].__path__ = [sys.argv[2]]
+import numpy as np, torch
 home = Path(sys.argv[1])
-shared = shared_store(
-    "retinaface-mobile0.25", "mobilefacenet-arcface", "pfld-68", "pose-3ddfa-mb05", "niqe-mat", home=home
-)
-seeded = seeded_store(home, "squeezenet1.1", "inception-fid")
 noise = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
 tensor = torch.from_numpy(noise).permute(2, 0, 1)[None].float() / 255
-load_detector("retinaface-mobile0.25", shared)(noise)
-load_recogniser("mobilefacenet-arcface", shared).embed([noise[:112, :112]])
-load_landmarker("pfld-68", shared)([noise])
-load_pose("pose-3ddfa-mb05", shared)([noise], [ARCFACE_112])
-pyiqa_network("niqe", shared)(tensor)
-lpips_network("squeeze", seeded)(tensor, tensor)
-inception_network(seeded)((tensor * 255).to(torch.uint8))
-print("asked:", asked)
 """
 
 
-def test_with_the_network_cut_off_no_library_tries_to_download(tmp_path):
+@pytest.mark.parametrize("networks", [pytest.param(SEEDED, id="seeded"), pytest.param(REAL, id="real")])
+def test_with_the_network_cut_off_no_library_tries_to_download(tmp_path, networks):
+    if networks is REAL:
+        shared("weights")
     home = tmp_path / "home"
     home.mkdir()
+    script = CUT_OFF + START + networks + 'print("asked:", asked)'
     run = subprocess.run(
-        [sys.executable, "-c", CUT_OFF + USE_ALL, str(tmp_path / "store"), str(TESTS)],
+        [sys.executable, "-c", script, str(tmp_path / "store"), str(TESTS)],
         env=os.environ | {"HOME": str(home), "TORCH_HOME": str(home / "torch"), "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
